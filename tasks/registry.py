@@ -79,19 +79,69 @@ def create(reference: str, parameters: Mapping[str, Any] | None = None) -> Task:
 
 
 def digest(reference: str) -> str:
-    """16 hex digits of the SHA-256 of the source file, without running it.
+    """16 hex digits of the SHA-256 of the source file, and of the files of this package that it imports.
 
-    Comments, docstrings and formatting do not count: the syntax tree is hashed. Only its node types and values are, as
-    these are the same in every supported Python, which `ast.unparse` and `ast.dump` are not.
+    Nothing is run. Comments, docstrings and formatting do not count: the syntax tree is hashed, and only its node types
+    and values are, as these are the same in every supported Python, which `ast.unparse` and `ast.dump` are not.
+    The contract itself and what scores a task (`NOT_TASKS`) are the engine's, whose version the protocol has.
     Raises TaskNotFound.
     """
     if _names_a_file(reference):
         path, _ = _split_reference(reference)
-        source = _read(path)
     else:
         path = Path(inspect.getsourcefile(load(reference)) or "")
-        source = path.read_bytes()
-    return hashlib.sha256(repr(_canonical(_parse(source, path))).encode()).hexdigest()[:16]
+    own, helpers = _digest_of(path), _helpers(path)
+    if not helpers:
+        return own
+    together = [own, *(f"{name} {_digest_of(at)}" for name, at in helpers)]
+    return hashlib.sha256("\n".join(together).encode()).hexdigest()[:16]
+
+
+def _digest_of(path: Path) -> str:
+    return hashlib.sha256(repr(_canonical(_parse(_read(path), path))).encode()).hexdigest()[:16]
+
+
+def _helpers(path: Path) -> list[tuple[str, Path]]:
+    """Name and file, in order of names, of every file of the package that a file imports, directly or not."""
+    found: dict[str, Path] = {}
+    waiting = [path]
+    while waiting:
+        here = waiting.pop()
+        for name, at in _imported(_parse(_read(here), here), here):
+            if name not in found and at.resolve() != path.resolve():
+                found[name] = at
+                waiting.append(at)
+    return sorted(found.items())
+
+
+def _imported(tree: ast.Module, here: Path) -> Iterator[tuple[str, Path]]:
+    """Files of the package named by the import statements of one file; `from tasks.own import rows` names rows.py."""
+    named: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            named += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            start = node.module or ""
+            if node.level:
+                start = ".".join([_package_of(here, node.level), start]).strip(".")
+            named += [start, *(f"{start}.{alias.name}" for alias in node.names)]
+    for name in named:
+        parts = name.split(".")
+        if parts[0] != tasks.__name__ or not parts[1:]:
+            continue
+        for folder in map(Path, tasks.__path__):
+            at = folder.joinpath(*parts[1:]).with_suffix(".py")
+            if at.is_file() and str(at.relative_to(folder)) not in NOT_TASKS:
+                yield name, at
+
+
+def _package_of(here: Path, level: int) -> str:
+    """The package that a relative import of so many dots starts from; '' outside of ours."""
+    for folder in map(Path, tasks.__path__):
+        if here.resolve().is_relative_to(folder.resolve()):
+            inside = here.resolve().relative_to(folder.resolve()).parts[:-level]
+            return ".".join([tasks.__name__, *inside])
+    return ""
 
 
 # --- built-in tasks ---------------------------------------------------------------------------------------------------

@@ -25,9 +25,6 @@ EXAMPLE = Path(__file__).with_name("example.csv")
 MOST_PAST_CLASSES = 50
 BLOCK = 1024
 """Windows made at a time, so that only these are held as float64."""
-HELPERS = "0a035ab29270205d"
-"""Digest of the modules that make the data, so that this file's digest, which is part of a training's identity, covers
-them. A test says what it must be."""
 
 
 @dataclass(frozen=True)

@@ -241,6 +241,39 @@ def test_a_digest_is_taken_without_running_the_file(own_file: Path) -> None:
     assert registry.digest(f"{own_file}:Sum")
 
 
+def test_the_files_of_the_package_that_a_task_imports_are_identity(
+    own_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Directly or through another, by any form of import; the contract and other packages are not followed."""
+    package = tmp_path / "more_tasks"
+    (package / "sound").mkdir(parents=True)
+    inner, outer = package / "sound" / "inner.py", package / "outer.py"
+    inner.write_text("a = 1\n")
+    outer.write_text("from tasks.sound.inner import a\n")
+    monkeypatch.setattr(registry.tasks, "__path__", [str(package)])
+    alone, plain = registry.digest(f"{own_file}:Sum"), own_file.read_text()
+    found = set()
+    for imported in ("import tasks.outer", "from tasks import outer", "from tasks.outer import a"):
+        own_file.write_text(f"{plain}\n{imported}\n")
+        before = registry.digest(f"{own_file}:Sum")
+        inner.write_text("a = 2\n")
+        assert registry.digest(f"{own_file}:Sum") != before, imported
+        inner.write_text("a = 1  # the same\n")
+        assert registry.digest(f"{own_file}:Sum") == before
+        found.add(before)
+    assert alone not in found
+    own_file.write_text(plain + "\nimport tasks\nimport numpy.linalg\n")
+    (package / "task.py").write_text("changed = 1\n")
+    assert registry._helpers(own_file) == [], "the contract is the engine's"
+
+
+def test_relative_imports_inside_the_package_are_followed() -> None:
+    here = Path(registry.tasks.__path__[0]) / "own" / "series.py"
+    for source in ("from . import rows", "from .rows import x", "from ..own import rows"):
+        tree = registry._parse(source.encode(), here)
+        assert [name for name, _ in registry._imported(tree, here)] == ["tasks.own.rows"], source
+
+
 def test_a_digest_does_not_depend_on_how_a_python_prints_its_trees() -> None:
     """Made with Python 3.11, to fail wherever another version's digest differs: f-strings, decorators, empty fields.
 
