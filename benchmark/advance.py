@@ -14,7 +14,8 @@ from benchmark.batches import BatchOrder, chain
 from benchmark.lstm import StackedLSTM
 from benchmark.spec import RunSpec, stream
 from benchmark.splits import Tensors
-from tasks.losses import elementwise
+from tasks.labels import LabelSequences
+from tasks.losses import elementwise, label_sequence_loss
 from tasks.task import Task
 
 EVALUATION_BATCH = 1024
@@ -123,12 +124,32 @@ def counted(batch: Tensors, losses: Tensor) -> Tensor:
     return (steps < batch.lengths.unsqueeze(1)).to(losses.dtype)
 
 
+def target_losses(task: Task, outputs: Tensor, batch: Tensors) -> tuple[Tensor, Tensor]:
+    """The loss of every target and what it weighs: 1, 0 on padding; of a label sequence, the number of its labels."""
+    if task.target == "labels":
+        assert batch.target_lengths is not None
+        losses = label_sequence_loss(outputs, batch.lengths, batch.targets, batch.target_lengths)
+        return losses, batch.target_lengths.to(losses.dtype)
+    losses = elementwise(task.loss, outputs, batch.targets)
+    return losses, counted(batch, losses)
+
+
+def second_scores(task: Task, outputs: Tensor, batch: Tensors) -> tuple[Tensor, Tensor]:
+    """The second score of every target and what it weighs, in the same way."""
+    if isinstance(task, LabelSequences):
+        assert batch.target_lengths is not None
+        errors, labels = task.label_errors(outputs, batch.lengths, batch.targets, batch.target_lengths)
+        weights = torch.from_numpy(labels)
+        return torch.from_numpy(errors) / weights.clamp(min=1.0), weights
+    scores = task.evaluate_second_metric(outputs, batch.targets)
+    return scores, counted(batch, scores)
+
+
 def mean_loss(task: Task, outputs: Tensor, batch: Tensors) -> Tensor:
     """Mean over counted targets of the task's loss."""
-    losses = elementwise(task.loss, outputs, batch.targets)
-    if batch.lengths is None:
+    losses, counts = target_losses(task, outputs, batch)
+    if batch.lengths is None and task.target != "labels":
         return losses.mean()
-    counts = counted(batch, losses)
     return (losses * counts).sum() / counts.sum()
 
 
@@ -139,12 +160,8 @@ def losses_by_sequence(network: StackedLSTM, task: Task, split: Tensors, second:
     for start in range(0, len(split), EVALUATION_BATCH):
         batch = split.take(torch.arange(start, min(start + EVALUATION_BATCH, len(split)), device=split.inputs.device))
         outputs = network(batch.inputs, batch.lengths)
-        if second:
-            losses = task.evaluate_second_metric(outputs, batch.targets)
-        else:
-            losses = elementwise(task.loss, outputs, batch.targets)
-        losses = losses.double()
-        weights = counted(batch, losses)
+        losses, weights = (second_scores if second else target_losses)(task, outputs, batch)
+        losses, weights = losses.double(), weights.double()
         sums.append((losses * weights).reshape(len(batch), -1).sum(1))
         counts.append(weights.reshape(len(batch), -1).sum(1))
     return torch.cat(sums), torch.cat(counts)

@@ -19,6 +19,7 @@ from lightning_fabric.utilities.warnings import PossibleUserWarning
 from benchmark.advance import TrainingState, advance, evaluate, losses_by_sequence, optimizer_for, restore
 from benchmark.batches import BatchOrder
 from benchmark.lstm import build
+from benchmark.sizing import network_shape
 from benchmark.spec import RunResult, RunSpec
 from benchmark.splits import Splits, Tensors, to_tensors
 from tasks.task import Task
@@ -43,12 +44,10 @@ class StackedLSTMModule(pl.LightningModule):
         self.splits = Splits(task, spec)
         self.network = build(
             seed=spec.seeds.initialisation,
-            inputs=task.tokens or task.inputs,
-            outputs=task.outputs,
             depth=spec.depth,
             width=spec.width,
             variant=spec.variant,
-            target=task.target,
+            **network_shape(task),
         )
         self.run: TrainingState
         self.result: RunResult | None = None
@@ -85,7 +84,7 @@ class StackedLSTMModule(pl.LightningModule):
     def _tensors(self, name: str) -> Tensors:
         dtype = torch.float64 if self.spec.precision == "64-true" else torch.float32
         split = self.splits[name]  # type: ignore[index]
-        return to_tensors(split, tokens=self.task.tokens, dtype=dtype, device=self.device)
+        return to_tensors(split, self.task, dtype=dtype, device=self.device)
 
     def training_step(self, chunk_end: int, _: int) -> None:
         """One chunk of optimiser steps."""

@@ -14,15 +14,26 @@ from benchmark.spec import Variant, stream
 class StackedLSTM(nn.Module):
     """`depth` LSTM layers of `width` cells and a linear readout, from `(batch, time, inputs)`.
 
-    Output is `(batch, time, outputs)` for `target="step"` and `(batch, outputs)` for `target="sequence"`.
+    Output is `(batch, outputs)` for `target="sequence"`, else `(batch, time, outputs)`. With an `embedding`, inputs are
+    tokens `(batch, time)` below `inputs`, looked up in a trained table `(inputs, embedding)`, the same for every depth.
     Torch's second bias per layer is redundant and weighs more on deep stacks: it stays zero and is neither trained nor
     counted (PROTOCOL 1). The time axis comes first inside, which is how the kernels read it.
     """
 
     def __init__(
-        self, *, inputs: int, outputs: int, depth: int, width: int, variant: Variant | None = None, target: str = "step"
+        self,
+        *,
+        inputs: int,
+        outputs: int,
+        depth: int,
+        width: int,
+        variant: Variant | None = None,
+        target: str = "step",
+        embedding: int = 0,
     ) -> None:
         super().__init__()
+        self.table = nn.Embedding(inputs, embedding) if embedding else None
+        inputs = embedding or inputs
         self.variant = variant or Variant()
         self.depth, self.width, self.target = depth, width, target
         directions = 2 if self.variant.bidirectional else 1
@@ -60,6 +71,8 @@ class StackedLSTM(nn.Module):
                 weights["bias_ih"][self.width : 2 * self.width] = 1.0  # gates in torch's order: i, f, g, o
         for norm in self.norms:
             cast("nn.LayerNorm", norm).reset_parameters()
+        if self.table is not None:
+            nn.init.normal_(self.table.weight, generator=torch.Generator().manual_seed(stream("table", seed)))
         generator = torch.Generator().manual_seed(stream("readout", seed))
         nn.init.xavier_uniform_(self.readout.weight, generator=generator)
         nn.init.zeros_(self.readout.bias)
@@ -73,7 +86,7 @@ class StackedLSTM(nn.Module):
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """`lengths` `(batch,)` are the steps that count. `dropout` acts on every layer's output, depth 1 included."""
-        below = inputs.transpose(0, 1)
+        below = (inputs if self.table is None else self.table(inputs)).transpose(0, 1)
         outputs = []
         for index, layer in enumerate(self.lstms):
             passed_up = self._directions(layer, below, lengths)
@@ -87,9 +100,9 @@ class StackedLSTM(nn.Module):
             outputs.append(passed_up)
             below = passed_up
         top = torch.cat(outputs, dim=-1) if self.variant.readout == "all" else below
-        if self.target == "step":
-            return self.readout(top).transpose(0, 1)
-        return self.readout(self._summary(top, lengths))
+        if self.target == "sequence":
+            return self.readout(self._summary(top, lengths))
+        return self.readout(top).transpose(0, 1)
 
     def _directions(self, layer: list[nn.LSTM], below: Tensor, lengths: Tensor | None) -> Tensor:
         forward, _ = layer[0](below)

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from benchmark.errors import UserError
 from benchmark.evidence import replace_file
-from benchmark.sizing import check, solve
+from benchmark.sizing import check, network_shape, solve
 from benchmark.study import Study
 from benchmark.study.yaml import override
 from tasks.own import reading
@@ -118,16 +118,7 @@ def _sizes(task: OwnSeries, windows: int, asked: int | None) -> tuple[int, Seque
     for depths in (DEPTHS, DEPTHS[:2]):
         for budget in (asked,) if asked is not None else BUDGETS[first:]:
             try:
-                check(
-                    solve(
-                        inputs=task.tokens or task.inputs,
-                        outputs=task.outputs,
-                        depths=depths,
-                        budget=budget,
-                        time=task.time,
-                        target=task.target,
-                    )
-                )
+                check(solve(depths=depths, budget=budget, time=task.time, **network_shape(task)))
             except UserError as error:
                 last = error
             else:

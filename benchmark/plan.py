@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.errors import UserError
-from benchmark.sizing import check, solve
+from benchmark.sizing import check, network_shape, solve
 from benchmark.spec import Hyperparameters, RunSpec, Seeds, Variant, stream
 from tasks import registry
 from tasks.task import Task
@@ -143,14 +143,12 @@ def groups(study: Study) -> list[Group]:
             for match in study.match:
                 for variant in study.variants:
                     solution = solve(
-                        inputs=task.tokens or task.inputs,
-                        outputs=task.outputs,
                         depths=study.depths,
                         budget=budget,
                         match=match,
                         variant=variant,
                         time=task.time,
-                        target=task.target,
+                        **network_shape(task),
                     )
                     try:
                         check(solution)

@@ -11,16 +11,17 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from benchmark.errors import UserError
 from benchmark.spec import Variant
 
 if TYPE_CHECKING:
     from benchmark.lstm import StackedLSTM
+    from tasks.task import Task
 
 Match = Literal["parameters", "state", "flops"]
-Target = Literal["step", "sequence"]
+Target = Literal["step", "sequence", "labels"]
 
 NARROWEST = 8
 """Fewest cells per layer that a study accepts: below it one cell more or less moves the size by too much."""
@@ -69,6 +70,7 @@ class _Problem:
     variant: Variant
     time: int
     target: Target
+    embedding: int
 
     def __post_init__(self) -> None:
         for name, value in (("inputs", self.inputs), ("outputs", self.outputs), ("time", self.time)):
@@ -96,6 +98,16 @@ class _Problem:
         return below if shortfall <= self.count(quantity, depth, above) - wanted else above
 
 
+def network_shape(task: Task) -> dict[str, Any]:
+    """What a task asks of a network besides depth and width: arguments of StackedLSTM, and of those in `sizing`."""
+    return {
+        "inputs": task.tokens or task.inputs,
+        "outputs": task.outputs,
+        "target": task.target,
+        "embedding": task.embedding,
+    }
+
+
 def measure(
     *,
     inputs: int,
@@ -105,15 +117,19 @@ def measure(
     variant: Variant | None = None,
     time: int = 1,
     target: Target = "step",
+    embedding: int = 0,
 ) -> Size:
     """Count one cell on the real module.
 
-    Parameters are the trainable ones, head included; torch's second bias per layer is not trained and not counted.
+    Parameters are the trainable ones, head and table of tokens included (a lookup costs no FLOPs); torch's second bias
+    per layer is not trained and not counted.
     FLOPs are of one forward pass over one sequence of `time` steps: two per multiply-add of every matrix product, plus
     `POINTWISE_PER_CELL` per LSTM cell, the additions of biases and residuals, and `NORM_PER_FEATURE`; a readout per
     sequence is applied once, a readout per step `time` times. Raises UserError on a number below 1.
     """
-    problem = _Problem(inputs=inputs, outputs=outputs, variant=variant or Variant(), time=time, target=target)
+    problem = _Problem(
+        inputs=inputs, outputs=outputs, variant=variant or Variant(), time=time, target=target, embedding=embedding
+    )
     return _measure(problem, depth, width)
 
 
@@ -127,9 +143,12 @@ def nearest_width(
     variant: Variant | None = None,
     time: int = 1,
     target: Target = "step",
+    embedding: int = 0,
 ) -> int:
     """The width whose count of `match` is nearest to `wanted`; of two equally near, the smaller. At least 1."""
-    problem = _Problem(inputs=inputs, outputs=outputs, variant=variant or Variant(), time=time, target=target)
+    problem = _Problem(
+        inputs=inputs, outputs=outputs, variant=variant or Variant(), time=time, target=target, embedding=embedding
+    )
     return problem.nearest_width(match, depth, wanted)
 
 
@@ -143,6 +162,7 @@ def solve(
     variant: Variant | None = None,
     time: int = 1,
     target: Target = "step",
+    embedding: int = 0,
     tolerance: float = 0.05,
     snap: float = 0.10,
 ) -> Solution:
@@ -154,7 +174,9 @@ def solve(
     `snap` to where the spread between the depths is smallest, and of equals to the one closest to what was asked.
     Nothing is refused here for its spread or its width: that is `check`.
     """
-    problem = _Problem(inputs=inputs, outputs=outputs, variant=variant or Variant(), time=time, target=target)
+    problem = _Problem(
+        inputs=inputs, outputs=outputs, variant=variant or Variant(), time=time, target=target, embedding=embedding
+    )
     wanted_depths = sorted(set(depths))
     if not wanted_depths:
         raise UserError("no depths given: name at least one, such as 1,2,4")
@@ -234,6 +256,7 @@ def _measure(problem: _Problem, depth: int, width: int) -> Size:
             width=width,
             variant=problem.variant,
             target=problem.target,
+            embedding=problem.embedding,
         )
     parameters = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
     products, pointwise = operations(network, problem.time)
@@ -256,10 +279,21 @@ def operations(network: StackedLSTM, time: int) -> tuple[int, int]:
     if network.variant.residual:
         passed_up = network.width * (2 if network.variant.bidirectional else 1)
         pointwise += time * passed_up * (network.depth - 1)
-    times = time if network.target == "step" else 1
+    times = 1 if network.target == "sequence" else time
     products += 2 * times * network.readout.weight.numel()
     pointwise += times * network.readout.out_features
     return products, pointwise
 
 
-__all__ = ["Match", "Size", "Solution", "Target", "check", "measure", "nearest_width", "operations", "solve"]
+__all__ = [
+    "Match",
+    "Size",
+    "Solution",
+    "Target",
+    "check",
+    "measure",
+    "nearest_width",
+    "network_shape",
+    "operations",
+    "solve",
+]

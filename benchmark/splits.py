@@ -38,7 +38,7 @@ class Splits:
         hasher = hashlib.blake2b(digest_size=16)
         for name in ("train", "validation"):
             split = self[name]
-            for array in (split.inputs, split.targets, split.lengths):
+            for array in (split.inputs, split.targets, split.lengths, split.target_lengths):
                 if array is not None:
                     hasher.update(f"{array.dtype}{array.shape}".encode())
                     hasher.update(np.ascontiguousarray(array).data)
@@ -47,26 +47,33 @@ class Splits:
 
 @dataclass(frozen=True)
 class Tensors:
-    """One split on the device: inputs `(n, time, features)`, targets, lengths `(n,)` or None."""
+    """One split on the device: inputs `(n, time, features)`, or tokens `(n, time)` for a network with a table of them.
+
+    Targets as the task gives them; lengths of sequences, and of label sequences, `(n,)` or None.
+    """
 
     inputs: Tensor
     targets: Tensor
     lengths: Tensor | None
+    target_lengths: Tensor | None = None
 
     def take(self, indices: Tensor) -> Tensors:
         """The sequences at `indices`, in that order."""
-        lengths = None if self.lengths is None else self.lengths[indices]
-        return Tensors(self.inputs[indices], self.targets[indices], lengths)
+        lengths, labels = (None if one is None else one[indices] for one in (self.lengths, self.target_lengths))
+        return Tensors(self.inputs[indices], self.targets[indices], lengths, labels)
 
     def __len__(self) -> int:
         return len(self.inputs)
 
 
-def to_tensors(split: Split, *, tokens: int, dtype: torch.dtype, device: torch.device) -> Tensors:
-    """Tokens become one-hot rows; real values take the training's precision."""
+def to_tensors(split: Split, task: Task, *, dtype: torch.dtype, device: torch.device) -> Tensors:
+    """Tokens become one-hot rows unless the network looks them up; real values take the training's precision."""
     inputs = torch.from_numpy(split.inputs).to(device)
-    inputs = torch.nn.functional.one_hot(inputs, tokens) if tokens else inputs
+    if not task.embedding:
+        inputs = (torch.nn.functional.one_hot(inputs, task.tokens) if task.tokens else inputs).to(dtype)
     targets = torch.from_numpy(split.targets).to(device)
     targets = targets.to(dtype) if targets.is_floating_point() else targets
-    lengths = None if split.lengths is None else torch.from_numpy(split.lengths).to(device)
-    return Tensors(inputs.to(dtype), targets, lengths)
+    lengths, labels = (
+        None if one is None else torch.from_numpy(one).to(device) for one in (split.lengths, split.target_lengths)
+    )
+    return Tensors(inputs, targets, lengths, labels)

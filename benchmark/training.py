@@ -17,7 +17,7 @@ import torch
 from benchmark import __version__, lightning
 from benchmark.advance import save, steps_done
 from benchmark.lstm import StackedLSTM
-from benchmark.sizing import measure
+from benchmark.sizing import measure, network_shape
 from benchmark.spec import RunResult, RunSpec
 from tasks import registry
 
@@ -71,13 +71,11 @@ def _train(
         return save(module.run), module.network
     result = module.result
     size = measure(
-        inputs=task.tokens or task.inputs,
-        outputs=task.outputs,
         depth=spec.depth,
         width=spec.width,
         variant=spec.variant,
         time=task.time,
-        target=task.target,
+        **network_shape(task),
     )
     result.parameters, result.state_size, result.flops = size.parameters, size.state, size.flops
     result.versions = {"strata": __version__, **lightning.versions()}

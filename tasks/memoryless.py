@@ -23,12 +23,16 @@ def memoryless_loss(task: Task, train: Split, split: Split) -> float:
 
     Tokens: a table of frequencies. Classes: Gaussian classes with one covariance. Numbers: least squares (of the log
     for `qlike`). All but the table read the inputs, their squares and products.
+    Raises ValueError for label sequences: which step a label belongs to is not known, so there is nothing to fit on.
     """
+    if task.target == "labels":
+        raise ValueError(f"{task.name} has label sequences: no model of one step can be fitted on them")
     fitted, asked = _present(task, train), _present(task, split)
     known, wanted = train.targets[counted(task, train)], split.targets[counted(task, split)]
-    if task.loss == "cross_entropy":
+    if task.loss in ("cross_entropy", "cross_entropy_bits"):
         scores = _table(fitted, known, asked, task) if task.tokens else _gaussian_classes(fitted, known, asked, task)
-        return float(-log_softmax(scores, axis=1)[np.arange(len(wanted)), wanted].mean())
+        nats = float(-log_softmax(scores, axis=1)[np.arange(len(wanted)), wanted].mean())
+        return nats / np.log(2.0) if task.loss == "cross_entropy_bits" else nats
     logarithmic = task.loss == "qlike"
     weights, *_ = np.linalg.lstsq(fitted, (np.log(known) if logarithmic else known).astype(np.float64), rcond=None)
     outputs, wanted = (asked @ weights).reshape(len(asked), -1), wanted.astype(np.float64).reshape(len(asked), -1)

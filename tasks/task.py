@@ -16,6 +16,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     import torch
+    from matplotlib.figure import Figure
 
 SplitName = Literal["train", "validation", "test"]
 
@@ -26,15 +27,17 @@ class Split:
 
     inputs   float32 `(n, time, features)`, or int64 tokens `(n, time)`
     targets  one per sequence `(n,)` or `(n, outputs)`, or one per step `(n, time)` or `(n, time, outputs)`;
-             float32 for regression, int64 for classes
+             float32 for regression, int64 for classes; for label sequences int64 `(n, longest)`, padded with 0
     lengths  int64 `(n,)`: steps that count; None when all do. Later steps are padding and reach neither loss nor score
     groups   `(n,)` labels of the test block each sequence belongs to (speaker, month); None when there are none
+    target_lengths  int64 `(n,)`, for label sequences alone: how many labels of each row count, at least 1
     """
 
     inputs: np.ndarray
     targets: np.ndarray
     lengths: np.ndarray | None = None
     groups: np.ndarray | None = None
+    target_lengths: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,9 @@ class Task(abc.ABC):
     """`synthetic`, `speech`, `finance`, `text`, ...: what a pooled claim is grouped by."""
     description: ClassVar[str]
     """One line for tables."""
-    target: ClassVar[Literal["sequence", "step"]]
-    loss: ClassVar[Literal["squared_error", "cross_entropy", "qlike"]]
+    target: ClassVar[Literal["sequence", "step", "labels"]]
+    """One per sequence, one per step, or a label sequence without times (CTC): derive that from `LabelSequences`."""
+    loss: ClassVar[Literal["squared_error", "cross_entropy", "cross_entropy_bits", "qlike", "ctc"]]
     """Primary score, lower is better; its mean over counted targets is what skill is made of (PROTOCOL 7)."""
     unit: ClassVar[str]
     """Unit of the loss, as a person reads it: `nats per frame`, `variance of the target`."""
@@ -90,7 +94,12 @@ class Task(abc.ABC):
 
     @property
     def tokens(self) -> int:
-        """Vocabulary size when inputs are integer tokens (fed one-hot), else 0."""
+        """Vocabulary size when inputs are integer tokens, else 0; `inputs` is then the same number."""
+        return 0
+
+    @property
+    def embedding(self) -> int:
+        """Numbers that stand for a token, from a trained table counted in the budget; 0 feeds tokens one-hot."""
         return 0
 
     # --- data and references --------------------------------------------------------------------------------------
@@ -128,6 +137,18 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def example(self, seed: int = 0) -> str:
         """One example as text that a person can read."""
+
+    def amount(self, split: Split) -> tuple[float, str] | None:
+        """How much of the real thing a split holds, as (number, unit): (1966.1, "seconds of speech"); None: unsaid."""
+        return None
+
+    def illustrate(self, figure: Figure, seed: int = 0) -> None:
+        """Draw an example the way the field draws it, with a title; without it there is a picture of any sequence."""
+        raise NotImplementedError(f"{self.name} has no picture of its own")
+
+    def sound(self, seed: int = 0) -> tuple[int, np.ndarray] | None:
+        """An example to listen to: samples per second, and samples `(n,)` from -1 to 1. None where there is none."""
+        return None
 
     @classmethod
     def tiny(cls) -> Task:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from benchmark.lstm import StackedLSTM, build, parameters_of, reverse
+from benchmark.sizing import measure
 from benchmark.spec import Variant
 
 VARIANTS = [
@@ -121,3 +122,24 @@ def test_every_trained_parameter_gets_a_gradient(variant: Variant) -> None:
     net(torch.randn(4, 6, 3)).square().sum().backward()
     for name, parameter in net.named_parameters():
         assert (parameter.grad is not None and parameter.grad.abs().sum() > 0) == parameter.requires_grad, name
+
+
+@depths
+def test_a_table_of_tokens_is_the_same_at_every_depth_and_counted(depth: int) -> None:
+    net = network(depth, embedding=4)
+    tokens = torch.tensor([[0, 2, 1]])
+    assert net.table is not None and net.table.weight.shape == (3, 4) and net.table.weight.requires_grad
+    torch.testing.assert_close(net.table.weight, network(1, embedding=4).table.weight)  # type: ignore[union-attr]
+    looked_up = net.table.weight[tokens]
+    plain = build(seed=3, inputs=4, outputs=2, depth=depth, width=8)
+    torch.testing.assert_close(net(tokens), plain(looked_up))
+    size = measure(inputs=3, outputs=2, depth=depth, width=8, embedding=4)
+    assert size.parameters == measure(inputs=4, outputs=2, depth=depth, width=8).parameters + 3 * 4
+    assert size.flops == measure(inputs=4, outputs=2, depth=depth, width=8).flops
+
+
+def test_label_sequences_are_read_out_at_every_step() -> None:
+    inputs = torch.randn(2, 5, 3)
+    torch.testing.assert_close(network(target="labels")(inputs), network(target="step")(inputs))
+    shape = {"inputs": 3, "outputs": 2, "depth": 2, "width": 8, "time": 5}
+    assert measure(**shape, target="labels") == measure(**shape, target="step")  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from benchmark.evidence import Evidence, read, replace_file
 from benchmark.export import predict
 from benchmark.journal import Journal
 from benchmark.lstm import StackedLSTM
+from benchmark.sizing import network_shape
 from benchmark.spec import RunResult, RunSpec
 from tasks import registry
 from tasks.own.series import OwnSeries
@@ -41,13 +42,7 @@ def export(folder: Path, out: Path, task: str | None = None, depth: int | None =
         "study": folder.name,
         "key": spec.key,
         "arm": arm.arm,
-        "shape": {
-            "inputs": problem.tokens or problem.inputs,
-            "outputs": problem.outputs,
-            "depth": spec.depth,
-            "width": spec.width,
-            "target": problem.target,
-        },
+        "shape": {"depth": spec.depth, "width": spec.width, **network_shape(problem)},
         "parameters": made.parameters,
         "training": spec.to_dict(),
         "test_loss": result.test_loss,

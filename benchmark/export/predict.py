@@ -30,19 +30,23 @@ BATCH = 1024
 class Network(nn.Module):
     """Stacked LSTM layers, each passing its whole output sequence up, and a linear readout."""
 
-    def __init__(self, inputs: int, outputs: int, depth: int, width: int, target: str) -> None:
+    def __init__(self, inputs: int, outputs: int, depth: int, width: int, target: str, embedding: int = 0) -> None:
         super().__init__()
         self.target = target
+        self.table = nn.Embedding(inputs, embedding) if embedding else None
+        inputs = embedding or inputs
         self.layers = nn.ModuleList(
             nn.LSTM(width if layer else inputs, width, batch_first=True) for layer in range(depth)
         )
         self.readout = nn.Linear(width, outputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """`(batch, time, features)` to one output a sequence, or one a step."""
+        """`(batch, time, features)`, or tokens `(batch, time)`, to one output a sequence, or one a step."""
+        if self.table is not None:
+            inputs = self.table(inputs)
         for layer in self.layers:
             inputs, _ = layer(inputs)
-        return self.readout(inputs if self.target == "step" else inputs[:, -1])
+        return self.readout(inputs[:, -1] if self.target == "sequence" else inputs)
 
 
 def load(folder: Path = HERE) -> tuple[Network, dict]:

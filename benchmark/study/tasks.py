@@ -39,9 +39,9 @@ def locate_tasks(raw: dict[str, Any], folder: Path, where: str) -> None:
 
 
 def locate_data(raw: dict[str, Any], folder: Path, where: str) -> None:
-    """Make every relative path of a task's data file absolute, in place; searched like a task's own file.
+    """Make every relative path of a task's data, a file or a folder, absolute, in place; searched like a task's file.
 
-    Raises UserError when a file is in neither folder, or the task is not found.
+    Raises UserError when it is in neither place, or the task is not found.
     """
     from tasks import registry
 
@@ -60,10 +60,11 @@ def locate_data(raw: dict[str, Any], folder: Path, where: str) -> None:
             if not isinstance(value := parameters.get(name), str) or not value:
                 continue
             searched = [folder.resolve(), Path.cwd()]
-            found = [base / value for base in searched if (base / value).is_file()]
+            found = [base / value for base in searched if (base / value).exists()]
             if not found:
                 tried = " and ".join(map(str, dict.fromkeys(searched)))
-                raise one_line(f"{where}: tasks[{number}].parameters.{name}: no such file: {value} (looked in {tried})")
+                place = f"{where}: tasks[{number}].parameters.{name}"
+                raise one_line(f"{place}: no such file or folder: {value} (looked in {tried})")
             parameters[name] = str(found[0].resolve())
 
 

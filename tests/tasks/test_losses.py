@@ -83,5 +83,12 @@ def test_shapes_that_do_not_fit_are_refused_and_never_broadcast(name: str, outpu
 
 
 def test_an_unknown_loss_is_refused() -> None:
-    with pytest.raises(ValueError, match="'mae'.*squared_error, cross_entropy and qlike"):
+    with pytest.raises(ValueError, match="'mae'.*squared_error, cross_entropy, cross_entropy_bits and qlike"):
         elementwise("mae", torch.zeros(2, 1), torch.zeros(2))
+
+
+def test_bits_are_nats_over_the_logarithm_of_two() -> None:
+    outputs, targets = torch.randn(3, 4, 5, dtype=torch.float64), torch.randint(0, 5, (3, 4))
+    nats, bits = (elementwise(name, outputs, targets) for name in ("cross_entropy", "cross_entropy_bits"))
+    torch.testing.assert_close(bits * math.log(2.0), nats)
+    assert elementwise("cross_entropy_bits", torch.zeros(1, 8), torch.tensor([3])).item() == pytest.approx(3.0)
