@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from benchmark.errors import UserError
 from benchmark.evidence import replace_file
 from benchmark.executors import Executor, Job
 from benchmark.plan import Arm, Group
@@ -95,7 +96,15 @@ def _measure(arms: Sequence[tuple[Group, Arm]], executor: Executor) -> dict[str,
         for outcome in executor.collect():
             pending -= 1
             results |= {result.key: result for result in outcome.results}
+    for result in results.values():
+        if result.status == "failed":
+            raise UserError(f"a few steps were tried to price the study, and failed: {_last_line(result.error)}")
     return {identity: _cost([results[s.key] for s in specs]) for identity, specs in jobs.items()}
+
+
+def _last_line(error: str | None) -> str:
+    """What went wrong, without the traceback before it."""
+    return (error or "no reason is known").strip().splitlines()[-1]
 
 
 def _cost(results: Sequence[RunResult]) -> Cost:

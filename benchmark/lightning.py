@@ -60,7 +60,7 @@ class StackedLSTMModule(pl.LightningModule):
         """The data move to the device once, as tensors."""
         train, validation = self._tensors("train"), self._tensors("validation")
         self.data_hash = self.splits.digest()
-        zero = torch.zeros((), device=self.device, dtype=train.inputs.dtype)
+        zero = torch.zeros((), device=self.device, dtype=self.real_numbers)
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, torch.optim.Optimizer)
         self.run = TrainingState(
@@ -81,10 +81,14 @@ class StackedLSTMModule(pl.LightningModule):
         if self.given is not None:
             restore(self.run, self.given)
 
+    @property
+    def real_numbers(self) -> torch.dtype:
+        """What inputs, targets and losses are made of."""
+        return torch.float64 if self.spec.precision == "64-true" else torch.float32
+
     def _tensors(self, name: str) -> Tensors:
-        dtype = torch.float64 if self.spec.precision == "64-true" else torch.float32
         split = self.splits[name]  # type: ignore[index]
-        return to_tensors(split, self.task, dtype=dtype, device=self.device)
+        return to_tensors(split, self.task, dtype=self.real_numbers, device=self.device)
 
     def training_step(self, chunk_end: int, _: int) -> None:
         """One chunk of optimiser steps."""

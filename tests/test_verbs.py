@@ -116,3 +116,21 @@ def test_clean_removes_one_study_and_no_other(
     studies = optuna.get_all_study_names(f"sqlite:///{workspace / 'optuna.db'}")
     assert studies and all(name.startswith("other/") for name in studies)
     run(workspace)  # the name can be used again
+
+
+def test_a_task_that_cannot_be_trained_is_told_by_plan(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its few measured steps fail, and no price is made of them."""
+    (workspace / "broken.py").write_text(
+        "from dataclasses import dataclass\nfrom tasks.synthetic.recall import Recall\n\n@dataclass(frozen=True)\n"
+        "class Broken(Recall):\n    name = 'broken'\n    def trivial_loss(self, train, split):\n"
+        "        raise ValueError('no constant is known')\n"
+    )
+    (workspace / "broken.yaml").write_text(
+        "purpose: smoke\ntasks: [{task: 'broken.py:Broken', parameters: {time: 5, train: 64}, steps: 12}]\n"
+        "budgets: [1200]\ndepths: [1, 2]\n"
+        "tuning: {learning_rate: {low: 0.01, high: 0.1, points: 3}, rerank: {points: 1, seeds: 1}}\n"
+        "confirmation: {seeds: 2}\ntraining: {batch_size: 16, validations: 3}\n"
+    )
+    assert main(["plan", "broken.yaml", "--workers", "0"]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "were tried to price the study" in line and line.endswith("ValueError: no constant is known")
