@@ -1,4 +1,4 @@
-"""How one group of arms goes from nothing to confirmed: tune, extend an edge once, tune again, confirm.
+"""How one group of arms goes from nothing to confirmed: tune, extend an edge once, tune again, confirm, double.
 
 `conduct` is a generator that asks for trainings and is sent their results. It keeps nothing: run again over the same
 journal it asks for the same trainings in the same order, which is what makes a killed sweep resume exactly.
@@ -14,7 +14,7 @@ from benchmark.analysis.selection import Choice, candidates, choose, tuning_scor
 from benchmark.plan import Arm, Domain, Group, member
 from benchmark.spec import RunResult, RunSpec
 
-Phase = Literal["tune", "rerank", "confirm"]
+Phase = Literal["tune", "rerank", "confirm", "converge"]
 Setting = Mapping[str, float]
 EDGES: tuple[Literal["high"], Literal["low"]] = ("high", "low")
 
@@ -46,6 +46,7 @@ class _ArmTuning:
 def conduct(group: Group, seeds: int, domain: Domain = "confirm") -> Asked:
     """Every arm of the group gets the same points, the same second tries, and `seeds` confirmation seeds.
 
+    The first `doubled` of these are then trained anew with twice the steps, the schedule stretched (PROTOCOL 10).
     Yields batches of requests and is sent a mapping from key to result that holds all of the batch. With
     `domain="development"` the whole runs on development seeds (qualification).
     """
@@ -70,6 +71,13 @@ def conduct(group: Group, seeds: int, domain: Domain = "confirm") -> Asked:
         for index in range(seeds)
         for arm in group.arms
     ]
+    if domain == "confirm" and study.confirmation.doubled:
+        yield [
+            _request(group, arm, points[chosen[arm]], "converge", chosen[arm], domain, index)
+            for index in range(study.confirmation.doubled)
+            for arm in group.arms
+            if not arm.replica  # A/A asks whether two copies agree, and not how long they train
+        ]
 
 
 def _tune(
@@ -136,6 +144,8 @@ def _request(group: Group, arm: Arm, setting: Setting, phase: Phase, point: int,
     if domain == "development":
         offset = {"confirm": 0, "tune": 10_000, "rerank": 20_000}[phase]
         spec = group.spec(arm, setting, "development", offset + index, reads_test=phase == "confirm")
+    elif phase == "converge":
+        spec = group.spec(arm, setting, "confirm", index, steps=2 * group.steps)
     else:
         spec = group.spec(arm, setting, phase, index)
     return Request(group, arm, spec, phase, point, member(arm, spec, phase, point))

@@ -35,10 +35,11 @@ class Cost:
         return self.fixed + self.per_step * steps
 
 
-def trainings(group: Group, seeds: int) -> dict[str, int]:
-    """Trainings that one arm of the group is asked, by phase; an edge may add a few once."""
-    rerank = group.study.tuning.rerank
-    return {"tune": len(group.study.points()), "rerank": rerank.points * rerank.seeds, "confirm": seeds}
+def trainings(group: Group, arm: Arm, seeds: int) -> dict[int, int]:
+    """Trainings that one arm of the group is asked, by their steps; an edge may add a few once."""
+    rerank, doubled = group.study.tuning.rerank, 0 if arm.replica else group.study.confirmation.doubled
+    asked = {group.steps: len(group.study.points()) + rerank.points * rerank.seeds + seeds}
+    return asked | ({2 * group.steps: doubled} if doubled else {})
 
 
 def measure_costs(groups: Sequence[Group], executor: Executor, cache: Path | None = None) -> dict[str, Cost]:
@@ -153,10 +154,10 @@ def forecast(groups: Sequence[Group], costs: Mapping[str, Cost], seeds: int, wor
     """The whole study on `workers` workers, without the trainings an edge may add."""
     total, seconds, weighted = 0, 0.0, 0.0
     for group in groups:
-        count = sum(trainings(group, seeds).values())
         for arm in group.arms:
             cost = costs[arm.name]
-            total += count
-            seconds += count * cost.seconds(group.steps)
-            weighted += count * cost.seconds(group.steps) * cost.error
+            for steps, count in trainings(group, arm, seeds).items():
+                total += count
+                seconds += count * cost.seconds(steps)
+                weighted += count * cost.seconds(steps) * cost.error
     return Forecast(total, seconds / max(1, workers), weighted / max(seconds, 1e-9))

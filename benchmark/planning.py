@@ -30,10 +30,11 @@ def print_plan(study: Study, workspace: Workspace, console: Console, workers: in
         costs = measure_costs(planned, executor, cache if cache.exists() else None)
     table = plain_table("arm", "width", "trainings", "seconds each", "minutes")
     for group in planned:
-        count = sum(trainings(group, study.confirmation.seeds).values())
         for arm in group.arms:
-            seconds = costs[arm.name].seconds(group.steps)
-            table.add_row(arm.name, str(arm.width), str(count), f"{seconds:.1f}", f"{count * seconds / 60:.1f}")
+            asked, cost = trainings(group, arm, study.confirmation.seeds), costs[arm.name]
+            minutes = sum(count * cost.seconds(steps) for steps, count in asked.items()) / 60
+            each = f"{cost.seconds(group.steps):.1f}"
+            table.add_row(arm.name, str(arm.width), str(sum(asked.values())), each, f"{minutes:.1f}")
     console.print(table)
     print_forecasts(study, planned, costs, max(1, workers), console)
     for group in planned:
@@ -58,6 +59,8 @@ def print_forecasts(
             more = Forecast(expected.trainings - before.trainings, expected.seconds - before.seconds, expected.error)
             console.print(f"  the look at {look} seeds: {more} more")
         before = expected
+    if study.confirmation.doubled:
+        console.print(f"  (with {study.confirmation.doubled} seeds of every arm trained again with twice the steps)")
 
 
 def chance(group: Group) -> str:

@@ -28,12 +28,12 @@ class Progress:
         self.trainings, self.expected_seconds = 0, 0.0
         for group in groups:
             asked = problem(group.entry.task, group.parameters)
-            count = sum(trainings(group, seeds).values())
             for arm in group.arms:
-                seconds = costs[arm.name].seconds(group.steps)
-                self._seconds[asked, group.steps, arm.depth, arm.width] = seconds
-                self.trainings += count
-                self.expected_seconds += count * seconds
+                for steps, count in trainings(group, arm, seeds).items():
+                    seconds = costs[arm.name].seconds(steps)
+                    self._seconds[asked, steps, arm.depth, arm.width] = seconds
+                    self.trainings += count
+                    self.expected_seconds += count * seconds
         self.done, self.done_seconds, self.failed = 0, 0.0, 0
         self.counted: set[str] = set()
         self._started, self._said = time.monotonic(), time.monotonic()

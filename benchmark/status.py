@@ -41,7 +41,7 @@ def print_status(folder: Path, console: Console) -> None:
     with Journal.open(folder / "journal.jsonl") as journal:
         results, failures = journal.results(), journal.failures()
     known = {key: result for key, (_, result) in results.items()}
-    table = plain_table("task", "budget", "match", "tune", "rerank", "confirm", "diverged", "failed")
+    table = plain_table("task", "budget", "match", "tune", "rerank", "confirm", "converge", "diverged", "failed")
     finished = True
     for group in groups(study):
         done, asked, statuses = Counter[str](), Counter[str](), Counter[str]()
@@ -61,7 +61,8 @@ def print_status(folder: Path, console: Console) -> None:
             except StopIteration:
                 break
         phases = [
-            f"{done[phase]} of {asked[phase]}" if asked[phase] else "-" for phase in ("tune", "rerank", "confirm")
+            f"{done[phase]} of {asked[phase]}" if asked[phase] else "-"
+            for phase in ("tune", "rerank", "confirm", "converge")
         ]
         table.add_row(
             group.entry.label,
@@ -101,11 +102,12 @@ def print_runs(folder: Path, console: Console, *, failed_only: bool) -> None:
             console.print(f"{_describe(spec)}{healed}\n{record['result']['error']}", markup=False)
         console.print(f"{len(records)} failed attempts")
         return
-    table = plain_table("training", "key", "status", "validation", "test", "seconds")
+    table = plain_table("training", "key", "steps", "status", "validation", "test", "seconds")
     for spec, result in results.values():
         table.add_row(
             _describe(spec),
             spec.key,
+            f"{spec.steps:,}",
             result.status,
             _number(result.validation_loss),
             _number(result.test_loss),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmark.advance import learning_rate
 from benchmark.conduct import Request, conduct
 from benchmark.plan import Group, groups, seed
 from benchmark.spec import RunResult, RunSpec
@@ -135,6 +136,23 @@ def test_confirmation_seeds() -> None:
         assert not {s.data for s in seeds.values()} & tuned
     assert all(request.spec.reads_test for request in confirm)
     assert not any(r.spec.reads_test for batch in batches for r in batch if r.phase != "confirm")
+
+
+def test_the_doubling_check_repeats_confirmed_seeds_with_twice_the_steps() -> None:
+    """PROTOCOL 10: the same data, initialisation and order, the chosen setting, the test split read; no A/A."""
+    study = tiny_study(tuning=TUNING, confirmation={"seeds": 6, "looks": [6], "doubled": 5})
+    (group,) = [group for group in groups(study) if group.entry.label == "recall"]
+    *_, confirm, double = play(group, best_at(0.03, deep=0.01))
+    assert {r.phase for r in confirm} == {"confirm"} and {r.phase for r in double} == {"converge"}
+    once = {(r.arm.name, r.spec.seeds.replicate): r.spec for r in confirm}
+    assert len(double) == 5 * 2 and not any(r.arm.replica for r in double)
+    for request in double:
+        before, spec = once[request.arm.name, request.spec.seeds.replicate], request.spec
+        assert spec.seeds == before.seeds and spec.hyperparameters == before.hyperparameters and spec.reads_test
+        assert spec.steps == 2 * before.steps and spec.key != before.key and request.member["phase"] == "converge"
+        assert spec.validate_every == 2 * before.validate_every
+        share = [learning_rate(one, one.steps // 2) / one.hyperparameters.learning_rate for one in (before, spec)]
+        assert share[0] == pytest.approx(share[1]), "the schedule is stretched"
 
 
 def test_folds_take_turns_and_tuning_has_none() -> None:

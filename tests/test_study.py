@@ -606,3 +606,15 @@ def test_a_study_needs_none_of_the_heavy_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["8", "same"], done.stderr
+
+
+def test_only_a_study_doubles_its_steps_unless_asked() -> None:
+    """PROTOCOL 10 and 22; at least five of the confirmed seeds, or none."""
+    base = {"name": "x", "tasks": [{"task": "recall", "steps": 100}], "budgets": [3000]}
+    for purpose, wanted in (("study", 5), ("screen", 0), ("smoke", 0)):
+        assert Study.from_dict(base | {"purpose": purpose}).confirmation.doubled == wanted
+    asked = Study.from_dict(base | {"purpose": "screen", "confirmation": {"seeds": 12, "doubled": 6}})
+    assert asked.confirmation.doubled == 6
+    for doubled in (3, 13):
+        with pytest.raises(UserError, match=f"doubled is {doubled}: it must be 0, or 5 to seeds, 12"):
+            Study.from_dict(base | {"confirmation": {"seeds": 12, "doubled": doubled}})

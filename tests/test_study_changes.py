@@ -53,6 +53,7 @@ CASES: list[tuple[str, Any, str, list[str]]] = [
     ("analysis.margin", 0.03, "addition", ["analysis.margin: was 0.02, now 0.03"]),
     ("analysis.alpha", 0.01, "addition", ["analysis.alpha"]),
     ("confirmation.looks", [10, 20, 30], "addition", ["confirmation.looks: was [10, 20], now [10, 20, 30]"]),
+    ("confirmation.doubled", 0, "addition", ["confirmation.doubled: was 5, now 0"]),
     ("tuning.rerank.seeds", 4, "addition", ["tuning.rerank.seeds: was 3, now 4"]),
     ("purpose", "screen", "addition", ["purpose"]),
     ("a_a", None, "addition", ['a_a: was "recall", now null']),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import shutil
 from collections import Counter
@@ -12,6 +13,9 @@ import optuna
 import pandas as pd
 import pytest
 
+from benchmark.analysis import gates
+from benchmark.analysis.analyse import analyse
+from benchmark.analysis.skill import joined
 from benchmark.errors import UserError
 from benchmark.evidence import read
 from benchmark.study import Study
@@ -149,6 +153,22 @@ def test_two_workers_one_of_them_killed(workspace: Path, undisturbed: Path, monk
 
 
 # --- growing a study -------------------------------------------------------------------------------------------------
+
+
+def test_the_doubling_check_is_run_and_read(workspace: Path) -> None:
+    one = {"task": "recall", "parameters": {"time": 6, "train": 64}, "control": "null", "steps": 12}
+    run(workspace, tasks=[one], a_a=None, confirmation={"seeds": 5, "looks": [5], "doubled": 5})
+    evidence = read(workspace / "results" / NAME)
+    phases = evidence.members.merge(evidence.runs[["key", "steps"]], on="key").groupby("phase")["steps"]
+    assert phases.size()["converge"] == 2 * 5 and set(phases.get_group("converge")) == {24}
+    assert set(phases.get_group("confirm")) == {12}
+    (found,) = analyse(dataclasses.replace(evidence, study={**evidence.study, "purpose": "screen"})).contrasts
+    assert found.steps == 12 and "not converged" not in (found.reason if "converged at 12" in found.sentence else "")
+    rows = joined(evidence, range(5), 10.0)
+    moved = gates.unconverged(rows, [(2, "")], 0.02)
+    score = rows.pivot_table(index="seed", columns=["phase", "depth"], values="score")
+    move = ((score["converge"][2] - score["converge"][1]) - (score["confirm"][2] - score["confirm"][1])).mean()
+    assert moved == ("" if abs(move) <= 0.02 else f"with twice the steps depth 2 against depth 1 moves by {move:+.3f}")
 
 
 def test_a_declared_look_adds_seeds_and_an_undeclared_one_is_refused(workspace: Path) -> None:

@@ -11,13 +11,11 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis.findings import Role
-from benchmark.analysis.selection import Choice, choose
+from benchmark.analysis.selection import CONVERGED_SEEDS, Choice, choose
 from benchmark.analysis.signflip import max_t
 from benchmark.analysis.skill import SUCCESS, Score
 
 TOO_HARD, TOO_EASY, NULL_LEVEL = 0.2, 0.95, 0.9
-CONVERGED_SEEDS = 5
-"""Seeds of the doubling check; with fewer a contrast counts as not checked."""
 
 
 def name(depth: int, replica: str) -> str:

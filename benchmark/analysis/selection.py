@@ -10,6 +10,9 @@ from typing import Literal
 
 from benchmark.errors import UserError
 
+CONVERGED_SEEDS = 5
+"""Seeds that the doubling check needs; with fewer a contrast counts as not checked (PROTOCOL 10)."""
+
 
 @dataclass(frozen=True)
 class Choice:

@@ -6,6 +6,7 @@ import copy
 import re
 from typing import Any
 
+from benchmark.analysis.selection import CONVERGED_SEEDS
 from benchmark.study.tuning import GRID_POINTS, RERANK, SOBOL_POINTS
 
 _LEARNING_RATE = {"study": {"low": 10**-3.5, "high": 0.1}, "screen": {"low": 0.001, "high": 0.1}}
@@ -43,6 +44,8 @@ def with_defaults(raw: Any) -> Any:
         looks = confirmation.get("looks")
         confirmation.setdefault("seeds", looks[0] if isinstance(looks, list) and looks else 10)
         confirmation.setdefault("looks", [confirmation["seeds"]])
+        enough = isinstance(confirmation["seeds"], int) and confirmation["seeds"] >= CONVERGED_SEEDS
+        confirmation.setdefault("doubled", CONVERGED_SEEDS if purpose == "study" and enough else 0)
     return raw
 
 

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationError, model_validator
 
 from benchmark import shipped
+from benchmark.analysis.selection import CONVERGED_SEEDS
 from benchmark.spec import Variant
 from benchmark.study.defaults import with_defaults
 from benchmark.study.fairness import refuse_unfair
@@ -116,10 +117,14 @@ else:  # the file's mapping is checked strictly, and the study then holds the Va
 
 
 class Confirmation(Strict):
-    """`seeds` paired seeds at the first look; `looks` are all declared looks (PROTOCOL 15). Default: seeds 10."""
+    """`seeds` paired seeds at the first look; `looks` are all declared looks (PROTOCOL 15). Default: seeds 10.
+
+    The first `doubled` of them are run again with twice the steps (PROTOCOL 10); with 0 a verdict says "at N steps".
+    """
 
     seeds: Positive
     looks: Annotated[list[Positive], Field(min_length=1)]
+    doubled: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _agrees(self) -> Confirmation:
@@ -127,6 +132,10 @@ class Confirmation(Strict):
             raise ValueError(f"the first look ({self.looks[0]}) must be at seeds ({self.seeds})")
         if any(later <= earlier for earlier, later in zip(self.looks, self.looks[1:], strict=False)):
             raise ValueError(f"looks must increase, given {self.looks}")
+        if self.doubled and not CONVERGED_SEEDS <= self.doubled <= self.seeds:
+            raise ValueError(
+                f"doubled is {self.doubled}: it must be 0, or {CONVERGED_SEEDS} to seeds, {self.seeds} (PROTOCOL 10)"
+            )
         return self
 
 
