@@ -1,15 +1,17 @@
+import io
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.finance import equity_variance
-from tasks.finance.equity_variance import FLOOR, INDICES, EquityVariance, Series, make_series, qlike, read_series
+from tasks.finance import forecasters, prices
+from tasks.finance.equity_variance import EquityVariance, qlike
+from tasks.finance.prices import Panel, make_panel, panel
 from tasks.task import SplitName
 
 TASK = EquityVariance()
+FLOOR = prices.FLOORS["equities"]
 FOLDS = [None, *range(10)]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
@@ -19,11 +21,11 @@ def splits_of(fold: int | None) -> tuple[SplitName, ...]:
 
 
 @pytest.fixture
-def series(monkeypatch: pytest.MonkeyPatch) -> Iterator[Series]:
+def series(monkeypatch: pytest.MonkeyPatch) -> Panel:
     """A copy of the real series that the task reads while the test runs, free to be changed."""
-    copy = Series(*(array.copy() for array in read_series()))
-    monkeypatch.setattr(equity_variance, "read_series", lambda: copy)
-    yield copy
+    copy = Panel(*(array.copy() for array in panel("equities")))
+    monkeypatch.setattr(prices, "panel", lambda source: copy)
+    return copy
 
 
 # --- walk-forward origins ---------------------------------------------------------------------------------------------
@@ -31,7 +33,7 @@ def series(monkeypatch: pytest.MonkeyPatch) -> Iterator[Series]:
 
 @pytest.mark.parametrize("fold", range(10))
 def test_a_fold_tests_one_year_validates_on_the_one_before_and_trains_on_all_earlier(fold: int) -> None:
-    dates, days = read_series().dates, TASK.target_days(read_series().dates, fold)
+    dates, days = panel("equities").dates, TASK.target_days(panel("equities").dates, fold)
     years = {split: set(dates[rows].astype("datetime64[Y]").astype(int) + 1970) for split, rows in days.items()}
     assert years == {"train": set(range(1999, 2008 + fold)), "validation": {2008 + fold}, "test": {2009 + fold}}
     whole_year = (dates.astype("datetime64[Y]") == np.datetime64(f"{2009 + fold}")).sum()
@@ -39,7 +41,7 @@ def test_a_fold_tests_one_year_validates_on_the_one_before_and_trains_on_all_ear
 
 
 def test_tuning_ends_before_the_first_test_year_and_has_no_test() -> None:
-    dates = read_series().dates
+    dates = panel("equities").dates
     days = TASK.target_days(dates, None)
     assert set(days) == {"train", "validation"}
     assert dates[days["train"][-1]] < np.datetime64("2007-01-01") <= dates[days["validation"][0]]
@@ -52,7 +54,7 @@ def test_tuning_ends_before_the_first_test_year_and_has_no_test() -> None:
 @pytest.mark.parametrize("fold", FOLDS)
 def test_splits_are_purged(fold: int | None, window: int) -> None:
     """No day that a split's windows or targets touch is touched by another split."""
-    days = EquityVariance(window=window).target_days(read_series().dates, fold)
+    days = EquityVariance(window=window).target_days(panel("equities").dates, fold)
     touched = [set(range(rows[0] - window, rows[-1] + 1)) for rows in (days[split] for split in splits_of(fold))]
     assert sum(map(len, touched)) == len(set.union(*touched))
     for earlier, later in zip(splits_of(fold), splits_of(fold)[1:], strict=False):
@@ -60,7 +62,7 @@ def test_splits_are_purged(fold: int | None, window: int) -> None:
 
 
 def test_every_test_day_is_scored_once() -> None:
-    dates = read_series().dates
+    dates = panel("equities").dates
     tested = np.concatenate([TASK.target_days(dates, fold)["test"] for fold in range(10)])
     assert (np.diff(tested) == 1).all() and dates[tested[0]] == np.datetime64("2009-01-02")
     assert dates[tested[-1]] == np.datetime64("2018-12-31")
@@ -68,7 +70,7 @@ def test_every_test_day_is_scored_once() -> None:
 
 @pytest.mark.parametrize("fold", [None, 0, 9])
 def test_windows_hold_the_days_before_their_target_and_groups_its_month(fold: int | None) -> None:
-    series = read_series()
+    series = panel("equities")
     days = TASK.target_days(series.dates, fold)
     for split in splits_of(fold):
         data, rows = TASK.data(split, 0, fold), days[split]
@@ -92,7 +94,7 @@ def test_windows_hold_the_days_before_their_target_and_groups_its_month(fold: in
 # --- leakage ----------------------------------------------------------------------------------------------------------
 
 
-def perturb(series: Series, after: int) -> None:
+def perturb(series: Panel, after: int) -> None:
     """Change every row after one."""
     rows = slice(after + 1, None)
     series.variance[rows] *= 3.0
@@ -101,7 +103,7 @@ def perturb(series: Series, after: int) -> None:
 
 
 @pytest.mark.parametrize("fold", FOLDS)
-def test_the_future_changes_nothing_before_it(fold: int | None, series: Series) -> None:
+def test_the_future_changes_nothing_before_it(fold: int | None, series: Panel) -> None:
     days = TASK.target_days(series.dates, fold)
     before = {split: TASK.data(split, 0, fold) for split in splits_of(fold)}
     middle = {split: rows[len(rows) // 2] for split, rows in days.items()}
@@ -120,7 +122,7 @@ def test_the_future_changes_nothing_before_it(fold: int | None, series: Series) 
             assert (now.inputs[edge] == then.inputs[edge]).all()
 
 
-def test_scaling_knows_train_days_only(series: Series) -> None:
+def test_scaling_knows_train_days_only(series: Panel) -> None:
     before = TASK.data("validation", 0, 4)
     perturb(series, after=int(TASK.target_days(series.dates, 4)["test"][0]) - 1)
     assert (TASK.data("validation", 0, 4).targets == before.targets).all()
@@ -141,7 +143,7 @@ def test_baselines_are_fitted_on_train_only() -> None:
 def test_garman_klass_by_hand() -> None:
     """S&P 500, 1999-01-05: open 1228.099976, high 1246.109985, low 1228.099976, close 1244.780029."""
     spread, session = math.log(1246.109985 / 1228.099976), math.log(1244.780029 / 1228.099976)
-    series = read_series()
+    series = panel("equities")
     assert series.dates[1] == np.datetime64("1999-01-05")
     assert series.variance[1, 0] == pytest.approx(0.5 * spread**2 - (2 * math.log(2) - 1) * session**2, rel=1e-9)
     assert series.range_variance[1, 0] == pytest.approx(spread**2 / (4 * math.log(2)), rel=1e-9)
@@ -154,17 +156,17 @@ def test_garman_klass_is_the_variance_of_a_random_walk() -> None:
     steps = rng.normal(0, 0.02 / math.sqrt(4000), (2000, 1, 4000)).cumsum(-1)
     paths = np.exp(np.concatenate([np.zeros((2000, 1, 1)), steps], -1))
     dates = np.arange(2000).astype("datetime64[D]")
-    found = make_series(dates, paths[..., 0], paths.max(-1), paths.min(-1), paths[..., -1])
+    found = make_panel(dates, paths[..., 0], paths.max(-1), paths.min(-1), paths[..., -1], floor=FLOOR)
     # The range of a path seen at 4,000 points is a little too small (Garman & Klass 1980, section V).
     assert found.variance.mean() == pytest.approx(0.02**2, rel=0.05)
     assert found.range_variance.mean() == pytest.approx(0.02**2, rel=0.06)
 
 
 def test_the_files_are_as_the_docstring_says() -> None:
-    series = read_series()
+    series = panel("equities")
     assert len(series.dates) == 5031 and (np.diff(series.dates) > np.timedelta64(0)).all()
     assert (series.variance == FLOOR).sum(0).tolist() == [2, 0]
-    opened = pd.read_csv(equity_variance.io.BytesIO(equity_variance.price_file("sp500")))
+    opened = pd.read_csv(io.BytesIO(prices.price_file("sp500")))
     stale = opened["Open"].to_numpy()[1:] == opened["Close"].to_numpy()[:-1]
     year = opened["Date"].str[-4:].to_numpy()[1:].astype(int)
     shares = [stale[year == y].mean() for y in range(1999, 2006)]
@@ -179,7 +181,7 @@ def test_a_missing_or_impossible_price_drops_the_day_for_both_indices() -> None:
     close = np.exp(np.arange(2 * days).reshape(days, 2) / 100.0)
     opened, high, low = close * 1.001, close * 1.01, close * 0.99
     high[2, 0], low[3, 1], opened[5, 0], close[7, 1], high[9, 0] = np.nan, 0.0, np.nan, close[7, 1] * 1.5, np.inf
-    found = make_series(np.arange(days).astype("datetime64[D]"), opened, high, low, close)
+    found = make_panel(np.arange(days).astype("datetime64[D]"), opened, high, low, close, floor=FLOOR)
     kept = [0, 1, 4, 6, 8, 10, 11]
     assert found.dates.astype(int).tolist() == kept
     assert np.isfinite(found.variance).all() and (found.variance >= FLOOR).all()
@@ -188,22 +190,23 @@ def test_a_missing_or_impossible_price_drops_the_day_for_both_indices() -> None:
 
 def test_a_day_without_any_movement_is_floored() -> None:
     flat = np.full((3, 2), 100.0)
-    assert (make_series(np.arange(3).astype("datetime64[D]"), flat, flat, flat, flat).variance == FLOOR).all()
+    found = make_panel(np.arange(3).astype("datetime64[D]"), flat, flat, flat, flat, floor=FLOOR)
+    assert (found.variance == FLOOR).all()
 
 
 def test_the_data_digest_is_that_of_the_content(monkeypatch: pytest.MonkeyPatch) -> None:
     before = TASK.data_digest()
-    files = {index: equity_variance.price_file(index) for index in INDICES}
-    monkeypatch.setattr(equity_variance, "price_file", files.__getitem__)
+    files = {index: prices.price_file(index) for index in ("sp500", "nasdaq")}
+    monkeypatch.setattr(prices, "price_file", files.__getitem__)
     assert len(before) == 64 and TASK.data_digest() == before
     files["nasdaq"] = files["nasdaq"].replace(b"2208.05", b"2208.06", 1)
     assert TASK.data_digest() != before
 
 
 def test_a_missing_arch_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(equity_variance.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(prices.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match="pip install arch"):
-        equity_variance.price_file("sp500")
+        prices.price_file("sp500")
 
 
 # --- references -------------------------------------------------------------------------------------------------------
@@ -211,7 +214,7 @@ def test_a_missing_arch_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("fold", [None, 0, 9])
 def test_forecasts_match_pandas_on_the_raw_series(fold: int | None) -> None:
-    series = read_series()
+    series = panel("equities")
     days = TASK.target_days(series.dates, fold)
     last = splits_of(fold)[-1]
     found = TASK.forecasts(TASK.data("train", 0, fold), TASK.data(last, 0, fold))
@@ -222,9 +225,11 @@ def test_forecasts_match_pandas_on_the_raw_series(fold: int | None) -> None:
         x, y = regressors[days["train"]], np.log(variance.to_numpy()[days["train"]])
         coefficients = np.linalg.solve(x.T @ x, x.T @ y)  # ordinary least squares by its normal equations
         scale = series.variance[days["train"], index].mean()
-        har = np.exp(regressors[days[last]] @ coefficients + (y - x @ coefficients).var() / 2.0) / scale
+        factor = (np.exp(y) / np.exp(x @ coefficients)).mean()
+        har = factor * np.exp(regressors[days[last]] @ coefficients) / scale
         rows = slice(index * len(days[last]), (index + 1) * len(days[last]))
         np.testing.assert_allclose(found["HAR"][rows], har, rtol=1e-5)
+        np.testing.assert_allclose(found["seasonal naive"][rows], variance[days[last] - 5] / scale, rtol=1e-5)
         np.testing.assert_allclose(found["last value"][rows], variance[days[last] - 1] / scale, rtol=1e-5)
         day = days[last][40]
         ewma = variance.iloc[day - 32 : day].ewm(alpha=0.06).mean().iloc[-1] / scale
@@ -240,16 +245,38 @@ def test_the_train_mean_is_the_best_constant_on_train() -> None:
         assert qlike(train.targets, np.full(len(train.targets), factor)) > trivial
 
 
-def test_har_and_ewma_beat_the_train_mean_in_every_test_year() -> None:
+def test_forecasters_of_variance_beat_the_train_mean_in_every_test_year() -> None:
     rows = []
     for fold in range(10):
         train, test = TASK.data("train", 0, fold), TASK.data("test", 0, fold)
         rows.append({"year": 2009 + fold, "trivial": TASK.trivial_loss(train, test), **TASK.baselines(train, test)})
     table = pd.DataFrame(rows).set_index("year")
     print(table.round(3))
-    assert (table["HAR"] < table["trivial"]).all() and (table["EWMA 0.94"] < table["trivial"]).all()
-    assert table["HAR"].mean() < table["EWMA 0.94"].mean() < table["last value"].mean() < table["trivial"].mean()
+    for name in ("HAR", "EWMA 0.94", "GARCH(1,1)"):
+        assert (table[name] < table["trivial"]).all()
+    mean = table.mean()
+    assert mean["HAR"] < mean["GARCH(1,1)"] < mean["EWMA 0.94"] < mean["last value"] < mean["trivial"]
+    assert mean["last value"] < mean["seasonal naive"], "a week ago says less than yesterday"
     assert (table > 0).all().all()
+
+
+def test_garch_is_calibrated_to_the_session_on_train() -> None:
+    """Close-to-close returns are larger than what a session measures; the factor makes up for it, index by index."""
+    train = TASK.data("train", 0, 5)
+    said = TASK.forecasts(train, train)["GARCH(1,1)"]
+    for index in (0, 1):
+        rows = TASK.series_of(train) == index
+        assert (train.targets[rows] / said[rows]).mean() == pytest.approx(1.0, rel=1e-5)
+
+
+def test_without_arch_garch_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forecasters, "garch", lambda *parts: None)
+    assert set(TASK.baselines(TASK.data("train", 0, 0), TASK.data("test", 0, 0))) == {
+        "HAR",
+        "EWMA 0.94",
+        "last value",
+        "seasonal naive",
+    }
 
 
 def test_the_example_shows_a_day_that_tuning_may_see() -> None:
