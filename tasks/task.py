@@ -108,8 +108,8 @@ class Task(abc.ABC):
     def data(self, split: SplitName, seed: int, fold: int | None = None) -> Split:
         """The split for a data seed: a pure function of its arguments and of this task's parameters.
 
-        With `replicates == "folds"`, `fold` chooses what is tested: for series a walk-forward origin, for data without a
-        direction of time one of several parts. `fold=None` gives tuning data, which no fold tests (for series, all
+        With `replicates == "folds"`, `fold` chooses what is tested: of series a walk-forward origin, of data without a
+        direction of time one of several parts. `fold=None` gives tuning data, which no fold tests (of series, all
         before the first test). Tasks with other replicates ignore `fold`.
         """
 
