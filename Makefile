@@ -11,7 +11,7 @@ TORCH_FITS := import torch; version = tuple(map(int, torch.__version__.split("."
 	raise SystemExit(not (2, 4) <= version < (3, 0))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan status runs report ui size smoke clean test lint format ci
+.PHONY: help setup sweep plan status runs report ui size smoke clean test proofs lint format ci
 
 help: ## print the targets
 	@echo "make TARGET [STUDY=$(STUDY)] [ARGS=\"...\"]: STUDY is a name in configs/ or a file, ARGS go to strata as they are"
@@ -47,8 +47,11 @@ smoke: .venv/.ok ## the smallest study, under a minute, for tests: no claims
 clean: .venv/.ok ## remove the study from every store, after asking
 	@$(STRATA) clean $(STUDY) $(ARGS)
 
-test: .venv/.ok ## all tests
+test: .venv/.ok ## all tests but the long ones
 	@OMP_NUM_THREADS=1 .venv/bin/pytest -n 2 $(ARGS)
+
+proofs: .venv/.ok ## the long tests: a tiny study of every family of tasks, and whole runs that are killed
+	@OMP_NUM_THREADS=1 .venv/bin/pytest -n 2 -m proof $(ARGS)
 
 lint: .venv/.ok ## linter, formatter's check, types
 	@.venv/bin/ruff check
@@ -59,7 +62,7 @@ format: .venv/.ok ## rewrite the code the way lint wants it
 	@.venv/bin/ruff check --fix
 	@.venv/bin/ruff format
 
-ci: ## what has to pass before a change is accepted: lint and test
+ci: ## what has to pass before a change is accepted: lint, tests and proofs
 	@.ci/run
 
 # The torch that is there is written down as a constraint of its own, so that nothing below can replace it.
