@@ -139,6 +139,10 @@ def groups(study: Study) -> list[Group]:
     found = []
     for entry in study.tasks:
         task = registry.create(entry.task, entry.parameters)
+        try:
+            task.data_digest()  # before anything is measured or written: a file or a package may be missing
+        except (OSError, ImportError, ValueError) as error:
+            raise UserError(f"task {entry.label!r}: its data cannot be made here: {error}") from None
         for budget in study.budgets:
             for match in study.match:
                 for variant in study.variants:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
+import json
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -121,3 +125,29 @@ def test_the_disk_is_full(workspace: Path, capsys: pytest.CaptureFixture[str], m
     monkeypatch.setattr(os, "fsync", original)
     assert main(["sweep", path, "--workers", "0"]) == 0
     assert (workspace / "results" / NAME / "verdict.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ("timit", "'timit': its data cannot be made here: timit needs the folder of your own copy"),
+        ("espeak", "'espeak': its data cannot be made here: espeak needs the synthesiser: pip install"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["plan", "sweep"])
+def test_data_that_are_not_here_are_told_before_anything_is_written(
+    task: str, words: str, verb: str, workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", without("espeakng_loader"))
+    study = {"purpose": "smoke", "tasks": [{"task": task, "steps": 20}], "budgets": [8000], "depths": [1, 2]}
+    (workspace / "s.yaml").write_text(json.dumps(study))
+    assert main([verb, "s.yaml"]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert words in line
+    assert [path.name for path in workspace.iterdir()] == ["s.yaml"]
+
+
+def without(package: str) -> Callable[..., Any]:
+    """`importlib.util.find_spec` where a package is not installed."""
+    real = importlib.util.find_spec
+    return lambda name, *rest: None if name.split(".")[0] == package else real(name, *rest)
