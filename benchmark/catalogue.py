@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+import io
 import itertools
 import json
 import textwrap
@@ -17,6 +18,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 import tasks
 from benchmark.errors import UserError
@@ -38,7 +41,7 @@ NOTES = (
     "dials: parameters that turn the known structure; depth: levels of the generator, not what a network needs",
     "control: depth, width or null where a table in configs/qualified says that the task qualifies, at which setting",
     "trivial, best: mean loss on the test split of a development seed (of fold 0 for folds); -: not known",
-    "seconds, MB: to make train, validation and test once at the default setting, and the size of their arrays",
+    "seconds, MB: of one core to make train, validation and test at the default setting, and the size of their arrays",
 )
 
 
@@ -59,6 +62,9 @@ class TaskRow:
     best: float | None = None
     seconds: float | None = None
     megabytes: float | None = None
+    amount: float | None = None
+    """How much of the real thing the three splits hold, in `amount_unit`: seconds of speech, days of market."""
+    amount_unit: str = ""
     problem: str = ""
     """Why the task cannot be used here; '' when it can."""
 
@@ -100,10 +106,11 @@ def _named_classes(path: Path) -> list[tuple[str, str]]:
 def _row(name: str, reference: str, family: str) -> TaskRow:
     try:
         task = registry.create(reference)
-        started = time.perf_counter()
+        started = time.process_time()  # of this process alone: the machine may have others
         splits = _splits(task)
-        seconds = time.perf_counter() - started
+        seconds = time.process_time() - started
         arrays = [array for split in splits.values() for array in vars(split).values() if array is not None]
+        amounts = [amount for split in splits.values() if (amount := task.amount(split)) is not None]
         return TaskRow(
             name=task.name,
             family=task.family,
@@ -118,9 +125,14 @@ def _row(name: str, reference: str, family: str) -> TaskRow:
             best=task.best_loss(splits["test"], SEED),
             seconds=seconds,
             megabytes=sum(array.nbytes for array in arrays) / 1e6,
+            amount=sum(number for number, _ in amounts) if amounts else None,
+            amount_unit=amounts[0][1] if amounts else "",
         )
     except Exception as error:  # whatever is wrong with one task, the others are there
-        kind = "" if isinstance(error, registry.TaskNotFound | registry.TaskParameterError) else type(error).__name__
+        told = isinstance(error, registry.TaskNotFound | registry.TaskParameterError) or str(error).startswith(
+            f"{name} "
+        )
+        kind = "" if told else type(error).__name__
         return TaskRow(name=name, family=family, problem=" ".join(f"{kind}: {error}".lstrip(": ").split()))
 
 
@@ -189,6 +201,14 @@ def _cells(row: TaskRow) -> list[str]:
     return [row.target, row.unit, depth, row.control, *measured]
 
 
+def _speed(row: TaskRow) -> str:
+    """What making data yields in a second: `870 seconds of speech`, to two digits, as it depends on the machine."""
+    if not row.amount or not row.seconds:
+        return ""
+    rate = float(f"{row.amount / row.seconds:.2g}")
+    return f"{rate:,.0f} {row.amount_unit}"
+
+
 def _table(*columns: str, right: Iterable[str] = ("depth", "trivial", "best", "seconds", "MB")) -> Table:
     """The project's table, whose long cells of words may go on in the next line."""
     from benchmark.status import plain_table
@@ -203,7 +223,7 @@ def _table(*columns: str, right: Iterable[str] = ("depth", "trivial", "best", "s
 def markdown(found: Sequence[TaskRow]) -> str:
     """The same as a table for the documentation, with what each task asks for."""
     header = ["task", "what is asked", "dials", "target", "loss unit", "depth", "control"]
-    numbers = ["trivial", "best", "seconds", "MB"]
+    numbers = ["trivial", "best", "seconds", "MB", "in a second"]
     lines = [header + numbers, ["---"] * len(header) + ["---:"] * len(numbers)]
     family = None
     for row in found:
@@ -212,7 +232,8 @@ def markdown(found: Sequence[TaskRow]) -> str:
         family = row.family
         cells = _cells(row)
         what = f"not available: {row.problem}" if row.problem else row.description
-        lines.append([f"`{row.name}`", what, _setting(row.dials), *([""] * 8 if row.problem else cells)])
+        measured = [""] * 9 if row.problem else [*cells, _speed(row)]
+        lines.append([f"`{row.name}`", what, _setting(row.dials), *measured])
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
@@ -257,7 +278,11 @@ def show_one(reference: str, changes: Sequence[str], file: Path | None, folder: 
     except (OSError, ImportError, ValueError) as error:
         raise one_line(f"task {task.name}: its data cannot be made here: {error}") from None
     say("\n" + "\n".join(lines) + f"\n\nExample\n{textwrap.indent(example, '  ')}\n")
-    say(f"picture: {_write_picture(task, file or folder / f'{task.name}.png')}")
+    path = file or folder / f"{task.name}.png"
+    say(f"picture: {_write_picture(task, path)}")
+    if (sound := task.sound()) is not None:
+        rate, samples = sound
+        say(f"sound: {_write_sound(path.with_suffix('.wav'), rate, samples)} ({len(samples) / rate:.1f} s)")
 
 
 def _print_parameters(task: Task, console: Console) -> None:
@@ -306,11 +331,24 @@ def _write_picture(task: Task, path: Path) -> Path:
     from benchmark.pictures import picture
 
     drawn = picture(task, task.name)
+    return _write(path, drawn.svg if path.suffix == ".svg" else drawn.png)
+
+
+def _write_sound(path: Path, rate: int, samples: np.ndarray) -> Path:
+    """A WAV file of 16 bits."""
+    from scipy.io import wavfile
+
+    file = io.BytesIO()
+    wavfile.write(file, rate, np.round(32767 * np.clip(samples, -1.0, 1.0)).astype(np.int16))
+    return _write(path, file.getvalue())
+
+
+def _write(path: Path, content: bytes) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(drawn.svg if path.suffix == ".svg" else drawn.png)
+        path.write_bytes(content)
     except OSError as error:
         raise UserError(
-            f"the picture cannot be written to {path} ({error.strerror}): choose another with --picture"
+            f"{path.name} cannot be written to {path.parent} ({error.strerror}): choose another with --picture"
         ) from None
     return path

@@ -54,8 +54,14 @@ class Panel:
     scaled: bool = False
 
 
+DRAWN = (11.0, 7.5)
+"""Inches of a picture that a task draws itself."""
+
+
 def picture(task: Task, name: str) -> Picture:
-    """The sequence that the task's own example text shows, where that can be told, else the first."""
+    """The task's own picture; else the sequence that its example text shows, where that can be told, or the first."""
+    if type(task).illustrate is not Task.illustrate:
+        return draw(name, f"{task.name}: one example", DRAWN, lambda figure: task.illustrate(figure))
     example, title = find_example(task), filled_in(task)
     steps, read, asked = len(example.inputs), example.inputs, example.targets
     words = Counter(word for side in (read, asked) if isinstance(side, list) for word in side)
@@ -103,9 +109,11 @@ def filled_in(task: Task) -> str:
 def meaning(task: Task) -> str:
     """What is asked, when, and what the loss is measured in."""
     what = "one number" if task.outputs == 1 else f"{task.outputs} numbers"
-    what = f"one of {task.outputs} classes" if task.loss == "cross_entropy" else what
+    what = f"one of {task.outputs} classes" if task.loss.startswith("cross_entropy") else what
     when = "at every step" if task.target == "step" else "once, at the end"
-    loss = {"qlike": "QLIKE"}.get(task.loss, task.loss.replace("_", " "))
+    if task.target == "labels":
+        what, when = f"a sequence of {task.outputs - 1} labels", "without times"
+    loss = {"qlike": "QLIKE", "ctc": "CTC"}.get(task.loss, task.loss.replace("_", " "))
     return f"Asked {when}: {what}. Loss: {loss}" + (f"; unit: {task.unit}" if task.unit != loss else "")
 
 
@@ -114,7 +122,7 @@ def meaning(task: Task) -> str:
 
 def find_example(task: Task) -> Example:
     """One sequence, in the words of the task's own text where these can be told from it, else in numbers."""
-    classes = task.loss == "cross_entropy"
+    classes = task.loss.startswith("cross_entropy")
     seeds = range(8 if task.replicates == "seeds" and (task.tokens or classes) else 1)
     splits, texts = [task.data("validation", seed) for seed in seeds], [task.example(seed) for seed in seeds]
     read, names = symbols(splits, texts, "inputs") if task.tokens else (None, {})
@@ -128,7 +136,9 @@ def find_example(task: Task) -> Example:
     if length < whole:
         left_out = f"Not shown: {whole - length} steps of padding."
     inputs, targets = split.inputs[row, :length], split.targets[row]
-    if task.target == "sequence":
+    if split.target_lengths is not None:
+        answer = "asked: " + " ".join(map(str, targets[: split.target_lengths[row]]))
+    elif task.target == "sequence":
         numbers = ", ".join(f"{number:.2f}" for number in np.atleast_1d(targets)[:LINES])
         answer = f"asked at the end: {f'class {targets} of 0 to {task.outputs - 1}' if classes else numbers}"
         if told is not None:  # the text is about this very sequence, and its last line tells the answer
