@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from benchmark import batches
 from benchmark.advance import learning_rate
 from benchmark.batches import BatchOrder
-from benchmark.spec import RunResult
+from benchmark.spec import RunResult, Variant
 from benchmark.splits import TestSplitLocked
 from benchmark.training import train, train_one
+from tasks import registry
 from tests.conftest import ROOT
 from tests.training_specs import scores, tiny_spec
 
@@ -50,6 +51,28 @@ def test_any_cut_into_segments_gives_the_uncut_numbers(cuts: set[int], dropout: 
         assert results == [] and set(checkpoints) == {spec.key}
     (result,), unfinished = train([spec], None, checkpoints)
     assert unfinished == {} and scores(result) == scores(result_of(spec))
+
+
+@pytest.mark.parametrize(
+    ("task", "changes"),
+    [
+        ("formants_ctc", {"variant": Variant(name="bidirectional", bidirectional=True)}),
+        ("text", {"fold": 0, "setting": {"dropout": 0.2}}),
+    ],
+    ids=["label sequences read both ways", "tokens looked up"],
+)
+def test_every_kind_of_task_can_be_cut_and_is_scored(task: str, changes: dict) -> None:
+    spec = tiny_spec(task, depth=2, **changes)
+    whole = result_of(spec)
+    _, checkpoints = train([spec], 10)
+    (cut,), _ = train([spec], None, checkpoints)
+    assert scores(cut) == scores(whole)
+    assert whole.status == "done" and whole.second_metric is not None and whole.second_metric >= 0
+    made = registry.create(task, spec.task_parameters)
+    test = made.data("test", spec.seeds.data, spec.fold)
+    assert whole.trivial_loss == made.trivial_loss(made.data("train", spec.seeds.data, spec.fold), test)
+    counted = test.targets.size if test.target_lengths is None else int(test.target_lengths.sum())
+    assert sum(count for *_, count in whole.blocks) == counted, "blocks count characters, or labels"
 
 
 def test_specs_trained_together_or_alone() -> None:
