@@ -123,7 +123,7 @@ def test_the_version_is_one() -> None:
     assert PROJECT["project"]["version"] == __version__
 
 
-def test_the_checks_script_runs_lint_and_test() -> None:
+def test_the_checks_script_runs_lint_tests_and_proofs() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    assert re.findall(r"^make .*?(\w+)$", script.read_text(), flags=re.MULTILINE) == ["lint", "test"]
+    assert re.findall(r"^make .*?(\w+)$", script.read_text(), flags=re.MULTILINE) == ["lint", "test", "proofs"]

@@ -57,7 +57,7 @@ def test_runs(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_plan(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = said(capsys, "plan", "smoke", "--workers", "0")
-    assert "recall/1200/parameters/plain/L1/aa" in text and "35 trainings" in text and "80 % power" in text
+    assert "recall/2500/parameters/plain/L1/aa" in text and "35 trainings" in text and "80 % power" in text
     assert not (there / "results" / "smoke").exists()
 
 
