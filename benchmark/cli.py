@@ -338,6 +338,42 @@ def report(study: NameArgument = "laptop", workspace: WorkspaceOption = None) ->
 
 
 @app.command()
+def analyse(
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A folder of evidence, or one flat table (.csv or .parquet).")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    margin: Annotated[
+        float | None, typer.Option(help="Difference of score that matters; default the study's own, else 0.02.")
+    ] = None,
+    alpha: Annotated[
+        float | None, typer.Option(help="Error that verdicts may spend; default the study's own, else 0.05.")
+    ] = None,
+) -> None:
+    """Judge evidence from anywhere by Strata's rules: a folder, or one table, also made by hand. Writes nothing.
+
+    A table needs the columns task, depth, seed and phase, and either skill or test_loss and trivial_loss.
+    """
+    from benchmark.analysis.analyse import analyse as judge
+    from benchmark.analysis.outline import outline, with_limits
+    from benchmark.flat import load
+    from benchmark.report.terminal import print_findings
+
+    loaded = load(path, margin, alpha)
+    tuned = bool(loaded.evidence.study.get("tuning"))
+    findings = with_limits(judge(loaded.evidence), tuned)
+    if as_json:
+        print(json.dumps(outline(findings, loaded.absent, loaded.unread, tuned), indent=1, allow_nan=False))
+        return
+    console = log_console()
+    for said in loaded.absent:
+        console.print(f"not in the file: {said}", markup=False)
+    for column in loaded.unread:
+        console.print(f"not read: the column {column!r}", markup=False)
+    print_findings(findings, console)
+
+
+@app.command()
 def ui(
     study: Annotated[str | None, typer.Argument(help="The study to open on; default all.")] = None,
     port: Annotated[int | None, typer.Option(help="Default: the first free one from 5000.")] = None,

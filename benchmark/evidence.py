@@ -1,11 +1,13 @@
 """Evidence: the tidy tables from which every number and picture is made, and their one reader and writer.
 
 A study's folder holds `runs`, `members`, `blocks` and `curves` as Parquet (and `runs.csv`), beside the resolved
-`study.yaml`. Files are replaced whole and atomically: a reader never meets half a table.
+`study.yaml`. Files are replaced whole and atomically: a reader never meets half a table. EVIDENCE.md, beside this file,
+says what every column means.
 """
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import yaml
 
 from benchmark.errors import UserError
 
 SCHEMA_VERSION = 1
+"""Goes up when a column changes its name or its meaning. Newer files than this are refused, older ones are read."""
+SCHEMA_KEY = "strata_schema"
+"""Under this name every Parquet file carries its version; a file without it was written as version 1."""
 
 # One row per key. Losses are raw: skill depends on other runs, so it is made in the analysis.
 RUNS: dict[str, str] = {
@@ -131,7 +138,7 @@ def write(folder: Path, evidence: Evidence) -> None:
     for name, schema in TABLES.items():
         table: pd.DataFrame = getattr(evidence, name)
         table = table.sort_values([c for c in schema if c in _SORT], kind="stable", ignore_index=True)
-        replace_file(folder / f"{name}.parquet", table.to_parquet(index=False))
+        replace_file(folder / f"{name}.parquet", parquet(table))
         if name == "runs":
             replace_file(folder / "runs.csv", table.to_csv(index=False).encode())
 
@@ -139,18 +146,56 @@ def write(folder: Path, evidence: Evidence) -> None:
 _SORT = {"key", "arm", "phase", "point", "seed", "block", "step", "metric", "layer"}
 
 
+def parquet(table: pd.DataFrame) -> bytes:
+    """The table as a Parquet file that carries the version of the schema."""
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), SCHEMA_KEY: str(SCHEMA_VERSION)})
+    file = io.BytesIO()
+    pq.write_table(arrow, file)
+    return file.getvalue()
+
+
+def open_parquet(path: Path) -> pq.ParquetFile:
+    """A Parquet file of a schema that is known here. Raises UserError for a newer one, and for what is no Parquet."""
+    try:
+        # Read whole, so that no handle stays open on a file that a sweep may replace.
+        file = pq.ParquetFile(io.BytesIO(path.read_bytes()))
+    except pa.ArrowException as error:
+        raise UserError(f"{path} cannot be read as Parquet ({error}): write it again") from None
+    version = (file.schema_arrow.metadata or {}).get(SCHEMA_KEY.encode(), b"1").decode(errors="replace")
+    if not version.isdecimal():
+        raise UserError(f"{path} carries the schema version {version!r}, which is no number: write it again")
+    if int(version) > SCHEMA_VERSION:
+        raise UserError(
+            f"{path} is of schema version {version}, and this Strata reads up to {SCHEMA_VERSION}: install a newer one"
+        )
+    return file
+
+
+def read_table(path: Path, name: str) -> pd.DataFrame:
+    """One table of the schema, complete. Raises UserError naming the column that is missing."""
+    schema = TABLES[name]
+    arrow = open_parquet(path).read()
+    if missing := [column for column in schema if column not in arrow.column_names]:
+        raise UserError(f"{path} lacks the column {missing[0]!r}: it was written by another version of Strata")
+    table = arrow.to_pandas()[list(schema)]
+    for column, kind in schema.items():
+        try:
+            table = table.astype({column: kind})
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{path}: the column {column!r} is not of type {kind} ({error}): write it again") from None
+    return table
+
+
 def read(folder: Path) -> Evidence:
     """Read a study's evidence. Raises UserError naming the missing file or column."""
     tables = {}
-    for name, schema in TABLES.items():
+    for name in TABLES:
         path = folder / f"{name}.parquet"
         if not path.exists():
             raise UserError(
                 f"{folder} holds no {path.name}: give the results folder of a study that has reached its end"
             )
-        table = pd.read_parquet(path)
-        if missing := [c for c in schema if c not in table.columns]:
-            raise UserError(f"{path} lacks the column {missing[0]!r}: it was written by another version of Strata")
-        tables[name] = table[list(schema)].astype(schema)
+        tables[name] = read_table(path, name)
     study = yaml.safe_load((folder / "study.yaml").read_text())
     return Evidence(study=study, **tables)

@@ -70,7 +70,7 @@ def _over_baselines(
 
 
 def _layers(contrast: Contrast, chosen: Arm) -> str:
-    cells = f"{chosen.depth} layer{'s' * (chosen.depth > 1)} of {chosen.width} cells"
+    cells = f"{chosen.depth} layer{'s' * (chosen.depth > 1)}" + (f" of {chosen.width} cells" if chosen.width else "")
     pairs = ", ".join(f"{_words(pair)}" for pair in contrast.pairs)
     if contrast.verdict == "deeper":
         named = next(pair for pair in contrast.pairs if pair.depth == chosen.depth)

@@ -13,7 +13,7 @@ from benchmark.analysis import gates, power, sentences
 from benchmark.analysis.advice import FAMILY, advise
 from benchmark.analysis.arms import arms
 from benchmark.analysis.contrasts import Measured, decide, measure
-from benchmark.analysis.family import Declared, declared
+from benchmark.analysis.family import PLACE, Declared, declared
 from benchmark.analysis.findings import Advice, Arm, Contrast, Control, Findings, Role
 from benchmark.analysis.intervals import BCA_PAIRS
 from benchmark.analysis.looks import Looking, looking
@@ -30,7 +30,8 @@ def analyse(evidence: Evidence) -> Findings:
     study, at = evidence.study, looking(evidence.study)
     rows = joined(evidence, at.seeds, study["training"]["divergence_multiple"])
     contrasts_declared = declared(study, evidence.runs)
-    measured = [measure(one, rows, evidence.blocks, study, at) for one in contrasts_declared]
+    places = dict(iter(rows.groupby(list(PLACE), sort=False)))
+    measured = [measure(one, places.get(one.place, rows[:0]), evidence.blocks, study, at) for one in contrasts_declared]
     contrasts = _decided(measured, study, at)
     roles = {task["label"]: _role(task["label"], contrasts_declared) for task in study["tasks"]}
     found_arms = arms(rows, evidence.curves, roles, at.seeds, study["analysis"]["margin"])
@@ -127,9 +128,9 @@ def _notes(
     notes = []
     if study["purpose"] == "screen":
         rates = max((len(arm.tuning) for arm in found_arms), default=0)
-        notes.append(
-            f"A screen: coarse grid of {rates} learning rates, no check with twice the steps; it supports no claim."
-        )
+        grid = f"coarse grid of {rates} learning rates" if rates else "no tuning to read"
+        unchecked = "" if study["confirmation"].get("doubled") else ", no check with twice the steps"
+        notes.append(f"A screen: {grid}{unchecked}; it supports no claim.")
     if len(at.declared) > 1:
         notes.append(
             f"Looks are declared at {', '.join(str(look.seeds) for look in at.declared)} seeds; each may spend "

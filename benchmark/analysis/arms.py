@@ -24,6 +24,8 @@ def arms(
 ) -> list[Arm]:
     """Every arm that has a training, in the order of task (as `roles` lists them), budget, match, variant, depth."""
     order = {task: at for at, task in enumerate(roles)}
+    curves = curves[(curves["metric"] == "validation/loss") & (curves["layer"] == -1)]
+    curves = curves[np.isfinite(curves["value"].astype("float64"))].astype({"value": "float64"})
     found = [
         _arm(str(label), mine, curves, roles, seeds, margin)
         for label, mine in rows.groupby("arm", sort=True)
@@ -42,7 +44,8 @@ def _arm(
 ) -> Arm:
     first = rows.iloc[0]
     depth, replica = int(first["depth"]), str(first["replica"])
-    confirm = rows[rows["phase"] == "confirm"].sort_values("seed", kind="stable")
+    confirmed = np.flatnonzero(rows["phase"].to_numpy() == "confirm")
+    confirm = rows.take(confirmed[np.argsort(rows["seed"].to_numpy()[confirmed], kind="stable")])
     scored = confirm[confirm["score"].notna()]
     units = by_unit(scored.set_index("seed")[["score"]], folds(scored)).to_numpy()[:, 0]
     interval = student(units, _LEVEL)
@@ -97,15 +100,17 @@ def by_unit(table: pd.DataFrame, fold: pd.Series | None) -> pd.DataFrame:
 
 
 def _mean(values: pd.Series, middle: object = np.mean) -> float | None:
-    finite = values[np.isfinite(values.astype(float))].to_numpy(dtype=float)
+    numbers = values.to_numpy(dtype=float)
+    finite = numbers[np.isfinite(numbers)]
     return float(middle(finite)) if len(finite) else None  # type: ignore[operator]
 
 
 def _curve(confirm: pd.DataFrame, curves: pd.DataFrame) -> list[tuple[int, float, float, float]]:
+    """`curves` are the finite validation losses of all runs."""
+    if not len(curves):
+        return []
     mine = curves[curves["key"].isin(set(confirm["key"]))]
-    mine = mine[(mine["metric"] == "validation/loss") & (mine["layer"] == -1)]
-    finite = mine[np.isfinite(mine["value"].astype("float64"))].astype({"value": "float64"})
-    table = finite.sort_values(["step", "key"], kind="stable").groupby("step", sort=True)["value"]
+    table = mine.sort_values(["step", "key"], kind="stable").groupby("step", sort=True)["value"]
     return [
         (int(step), float(mean), float(low), float(high))
         for step, mean, low, high in table.agg(["mean", "min", "max"]).itertuples()

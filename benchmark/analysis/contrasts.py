@@ -123,8 +123,14 @@ def decide(family: list[Measured], study: Mapping[str, Any], at: Looking) -> lis
 
 def _table(rows: pd.DataFrame, column: str, arms: list[tuple[int, str]]) -> pd.DataFrame:
     """`(seeds, arms)`; an arm without runs is a column of NaN."""
-    table = rows.pivot_table(index="seed", columns=["depth", "replica"], values=column, aggfunc="first", dropna=False)
-    return table.reindex(columns=pd.MultiIndex.from_tuples(arms)).astype(float)
+    seeds, at = np.unique(rows["seed"].to_numpy(dtype=int), return_inverse=True)
+    values, depths, replicas = (rows[name].to_numpy() for name in (column, "depth", "replica"))
+    table = np.full((len(seeds), len(arms)), np.nan)
+    for place, (depth, replica) in enumerate(arms):
+        mine = np.flatnonzero((depths == depth) & (replicas == replica) & ~np.isnan(values.astype(float)))
+        table[at[mine[::-1]], place] = values[mine[::-1]]  # of two, the first counts
+    columns = pd.MultiIndex.from_tuples(arms)
+    return pd.DataFrame(table, index=pd.Index(seeds, name="seed"), columns=columns, copy=False)
 
 
 def _blocks(
@@ -268,7 +274,8 @@ def _flips(pair: Pair) -> bool:
 def _baselines(confirm: pd.DataFrame) -> dict[str, float]:
     """Strong baselines on the scale of the contrast's score, averaged over its runs."""
     scores: dict[str, list[float]] = {}
-    for row in confirm[confirm["scale"].notna()].itertuples():
+    known = confirm["scale"].notna() & ~confirm["baselines"].isin(["", "{}"])
+    for row in confirm.loc[known, ["baselines", "trivial_loss", "scale"]].itertuples():
         for baseline, loss in json.loads(row.baselines or "{}").items():
             scores.setdefault(baseline, []).append((row.trivial_loss - loss) / row.scale)
     means = {baseline: float(np.mean(found)) for baseline, found in sorted(scores.items())}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,6 +11,8 @@ import pandas as pd
 from benchmark.analysis.findings import Role
 
 REPLICA = "aa"
+PLACE = ("task", "budget", "match", "variant")
+"""Columns that tell the rows of one contrast from another's."""
 _CONTROLS: dict[str, Role] = {"depth": "depth control", "width": "width control", "null": "null control"}
 
 
@@ -39,6 +41,11 @@ class Declared:
         """Holm runs within a family (PROTOCOL 12)."""
         return "primary" if self.role in ("natural", "dial") else "controls"
 
+    @property
+    def place(self) -> tuple[str, int, str, str]:
+        """Its values of `PLACE`."""
+        return self.task, self.budget, self.match, self.variant
+
     def rows(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The rows of this contrast's arms."""
         mine = (rows["task"] == self.task) & (rows["budget"] == self.budget)
@@ -56,24 +63,39 @@ def declared(study: Mapping[str, Any], runs: pd.DataFrame) -> list[Declared]:
     found: list[Declared] = []
     for task in study["tasks"]:
         label, control = task["label"], task.get("control") or ""
-        depths = sorted(int(depth) for depth in study.get("depths") or [])
         role = _CONTROLS.get(control) or _uncontrolled(task, runs[runs["task"] == label])
-        for budget in study.get("budgets") or []:
-            for match in study["match"]:
-                for variant in study.get("variants") or ["plain"]:
-                    common: dict[str, Any] = {
-                        "task": label,
-                        "control": control,
-                        "budget": int(budget),
-                        "match": match,
-                        "variant": variant["name"] if isinstance(variant, Mapping) else variant,
-                        "steps": task.get("steps"),
-                    }
-                    if 1 in depths and len(depths) > 1:
-                        found.append(Declared(role=role, others=[(d, "") for d in depths if d > 1], **common))
-                    if study.get("a_a") == label and match == "parameters":
-                        found.append(Declared(role="A/A", others=[(1, REPLICA)], **common))
+        for place in _places(study, label):
+            common: dict[str, Any] = {
+                "task": label,
+                "control": control,
+                "budget": int(place["budget"]),
+                "match": place["match"],
+                "variant": place["variant"],
+                "steps": place.get("steps") or task.get("steps"),
+            }
+            depths = sorted(int(depth) for depth in place["depths"])
+            if 1 in depths and len(depths) > 1:
+                found.append(Declared(role=role, others=[(d, "") for d in depths if d > 1], **common))
+            if place["a_a"]:
+                found.append(Declared(role="A/A", others=[(1, REPLICA)], **common))
     return found
+
+
+def _places(study: Mapping[str, Any], label: str) -> Iterator[Mapping[str, Any]]:
+    """Budget, match and variant of a task's contrasts: as listed by a study read off a table, else every product."""
+    if "contrasts" in study:
+        yield from (place for place in study["contrasts"] if place["task"] == label)
+        return
+    for budget in study.get("budgets") or []:
+        for match in study["match"]:
+            for variant in study.get("variants") or ["plain"]:
+                yield {
+                    "budget": budget,
+                    "match": match,
+                    "variant": variant["name"] if isinstance(variant, Mapping) else variant,
+                    "depths": study.get("depths") or [],
+                    "a_a": study.get("a_a") == label and match == "parameters",
+                }
 
 
 def judged_match(study: Mapping[str, Any]) -> str:

@@ -27,15 +27,16 @@ def incomplete(rows: pd.DataFrame, seeds: Sequence[int], arm: str) -> str:
     """`rows` are one arm's. Failed trainings are no results: they were tried again and are still missing."""
     if not len(rows):
         return f"{arm} has no trainings"
-    tuning = rows[rows["phase"].isin(["tune", "rerank"])]
-    if failures := int((tuning["status"] == "failed").sum()):
-        return f"{failures} of {len(tuning)} tuning trainings of {arm} failed"
-    confirm = rows[rows["phase"] == "confirm"]
-    scored = confirm[confirm["score"].notna()]
-    if len(scored) != scored["seed"].nunique() or scored["hyperparameters"].nunique() > 1:
+    phase, failed = rows["phase"].to_numpy(), rows["status"].to_numpy() == "failed"
+    tuning, confirm = (phase == "tune") | (phase == "rerank"), phase == "confirm"
+    if failures := int((failed & tuning).sum()):
+        return f"{failures} of {tuning.sum()} tuning trainings of {arm} failed"
+    scored = confirm & ~np.isnan(rows["score"].to_numpy())
+    found = set(rows["seed"].to_numpy()[scored].tolist())
+    if scored.sum() != len(found) or len(set(rows["hyperparameters"].to_numpy()[scored])) > 1:
         return f"{arm} was confirmed with more than one setting"
-    if missing := len(set(seeds) - set(scored["seed"])):
-        failures = int((confirm["status"] == "failed").sum())
+    if missing := len(set(seeds) - found):
+        failures = int((failed & confirm).sum())
         said = f", {failures} failed" if failures else ""
         return f"{arm} has {len(seeds) - missing} of {len(seeds)} confirmed trainings{said}"
     return ""
@@ -43,17 +44,20 @@ def incomplete(rows: pd.DataFrame, seeds: Sequence[int], arm: str) -> str:
 
 def tuning_scores(rows: pd.DataFrame, phase: str) -> dict[int, list[float]]:
     """Tuning scores of one arm by point, in the order of the seeds."""
-    mine = rows[rows["phase"] == phase].sort_values(["point", "seed"], kind="stable")
+    mine = rows["phase"].to_numpy() == phase
+    points, seeds, found = (rows[column].to_numpy()[mine] for column in ("point", "seed", "tuning_score"))
     scores: dict[int, list[float]] = {}
-    for point, score in zip(mine["point"], mine["tuning_score"], strict=True):
-        scores.setdefault(int(point), []).append(float(score))
+    for at in np.lexsort((seeds, points)):
+        scores.setdefault(int(points[at]), []).append(float(found[at]))
     return scores
 
 
 def learning_rates(rows: pd.DataFrame) -> dict[int, float]:
     """Learning rate of every tuning point that one arm was asked."""
-    tuning = rows[rows["phase"].isin(["tune", "rerank"])]
-    return dict(zip(tuning["point"], tuning["learning_rate"], strict=True))
+    phase = rows["phase"].to_numpy()
+    tuning = (phase == "tune") | (phase == "rerank")
+    points, rates = (rows[column].to_numpy()[tuning].tolist() for column in ("point", "learning_rate"))
+    return dict(zip(points, rates, strict=True))
 
 
 def chosen(rows: pd.DataFrame, margin: float) -> Choice | None:
@@ -94,6 +98,8 @@ def uninformative(scores: pd.DataFrame, units: np.ndarray, kind: Score, role: Ro
 
 def unconverged(rows: pd.DataFrame, others: Sequence[tuple[int, str]], margin: float) -> str | None:
     """`rows` are a contrast's. None when any pair was not run again with twice the steps on at least five seeds."""
+    if not (rows["phase"] == "converge").any():
+        return None
     scores = rows.pivot_table(index="seed", columns=["phase", "depth", "replica"], values="score", aggfunc="first")
     moved: list[tuple[str, float]] = []
     for depth, replica in others:
@@ -112,5 +118,5 @@ def unconverged(rows: pd.DataFrame, others: Sequence[tuple[int, str]], margin: f
 
 def successes(rows: pd.DataFrame, depth: int, replica: str) -> int:
     """Confirmed trainings of an arm that did not diverge."""
-    mine = (rows["depth"] == depth) & (rows["replica"] == replica) & (rows["phase"] == "confirm")
-    return int((rows.loc[mine, "status"] == SUCCESS).sum())
+    depths, replicas, phase, status = (rows[name].to_numpy() for name in ("depth", "replica", "phase", "status"))
+    return int(((depths == depth) & (replicas == replica) & (phase == "confirm") & (status == SUCCESS)).sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import stats
@@ -16,9 +17,14 @@ def student(values: np.ndarray, alpha: float) -> tuple[float, float] | None:
     """Student's t interval of the mean at 1 - `alpha`; None under two values."""
     if len(values) < 2:
         return None
-    half = float(stats.t.ppf(1 - alpha / 2, len(values) - 1) * stats.sem(values))
+    half = float(_quantile(alpha, len(values)) * (np.std(values, ddof=1) / np.sqrt(len(values))))
     mean = float(np.mean(values))
     return mean - half, mean + half
+
+
+@lru_cache(maxsize=64)
+def _quantile(alpha: float, units: int) -> float:
+    return stats.t.ppf(1 - alpha / 2, units - 1)
 
 
 def bca(differences: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:

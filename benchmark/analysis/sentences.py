@@ -42,12 +42,13 @@ def contrast(found: Contrast, purpose: str, sizes: Sequence[int], converged: boo
     if purpose == "smoke":
         return f"No claim: a smoke study only tests the machinery (on {found.task})"
     size = _size(sizes)
+    steps = f"{found.steps:,} steps" if found.steps else "steps not stated"
     equal = _EQUAL.get(found.match, f"equal {found.match}")
     if purpose == "screen":
-        opening = f"Screening, {size}, {found.steps:,} steps, {equal} only"
+        opening = f"Screening, {size}, {steps}, {equal} only"
     else:
         checked = "converged at" if converged else "at"
-        opening = f"At {equal}, {size}, {checked} {found.steps:,} steps"
+        opening = f"At {equal}, {size}, {checked} {steps}"
     body = verdict(found)
     if purpose == "screen" and found.verdict == "deeper" and found.match == "parameters":
         body += ", equal state not tested"

@@ -35,6 +35,14 @@ def flips(units: int) -> np.ndarray:
     return signs
 
 
+@lru_cache(maxsize=4)
+def _turned(units: int) -> np.ndarray:
+    """How many units each flip turns round."""
+    turned = (units - flips(units).sum(axis=1)) / 2
+    turned.setflags(write=False)
+    return turned
+
+
 @dataclass(frozen=True)
 class SignFlips:
     """One value per pair, in the order of the columns; an infinite bound means that the level cannot be reached."""
@@ -53,15 +61,14 @@ def max_t(differences: np.ndarray, alpha: float) -> SignFlips:
     are 0 and, elsewhere, exact for each interval alone and near nominal jointly (simulated in the tests).
     """
     units, pairs = differences.shape
-    signs = flips(units)
-    sums = signs @ differences
+    differences = np.ascontiguousarray(differences)  # sums round by the order in memory
+    sums = np.ascontiguousarray((flips(units) @ differences).T)  # pairs first: they are few, the flips many
     norms = np.sqrt((differences**2).sum(axis=0))
-    statistics = np.abs(sums) / np.where(norms > 0, norms, 1.0)
-    observed = statistics[0]
-    largest = statistics.max(axis=1, keepdims=True)
-    p = (largest >= observed * (1 - _TIE)).mean(axis=0)
+    statistics = np.abs(sums) / np.where(norms > 0, norms, 1.0)[:, None]
+    largest = statistics.max(axis=0)
+    p = np.array([(largest >= observed * (1 - _TIE)).mean() for observed in statistics[:, 0]])
     bounds = [
-        _invert(differences[:, pair], signs, sums[:, pair], np.delete(statistics, pair, axis=1), alpha)
+        _invert(differences[:, pair], _turned(units), sums[pair], np.delete(statistics, pair, axis=0), alpha)
         for pair in range(pairs)
     ]
     low, high = np.array(bounds).reshape(pairs, 2).T
@@ -69,7 +76,7 @@ def max_t(differences: np.ndarray, alpha: float) -> SignFlips:
 
 
 def _invert(
-    differences: np.ndarray, signs: np.ndarray, sums: np.ndarray, others: np.ndarray, alpha: float
+    differences: np.ndarray, turned: np.ndarray, sums: np.ndarray, others: np.ndarray, alpha: float
 ) -> tuple[float, float]:
     """Ends of one pair's interval, exactly, with no search.
 
@@ -78,21 +85,20 @@ def _invert(
     mean. So each flip counts from a threshold of its own on, p rises with c, and the end is an order statistic.
     """
     units, mean = len(differences), float(differences.mean())
-    turned = (units - signs.sum(axis=1)) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
         inside = (units * mean - sums) / 2 / turned
         outside = (units * mean + sums) / 2 / (units - turned)
     whole = (turned == 0) | (turned == units)
-    reach = np.zeros(len(signs)) - np.inf
-    if others.shape[1]:
-        squared = others.max(axis=1) ** 2
+    reach = np.zeros(len(turned)) - np.inf
+    if len(others):
+        squared = others.max(axis=0) ** 2
         room = units - squared
         scatter = float(((differences - mean) ** 2).sum())
         with np.errstate(divide="ignore", invalid="ignore"):
             reach = np.where(room > _TIE * units, np.sqrt(squared * scatter / (units * room)), np.inf)
     low = np.minimum(np.where(whole, -np.inf, np.fmin(inside, outside)), mean - reach)
     high = np.maximum(np.where(whole, np.inf, np.fmax(inside, outside)), mean + reach)
-    allowed = int(np.floor(alpha * len(signs) * (1 + _TIE)))
+    allowed = int(np.floor(alpha * len(turned) * (1 + _TIE)))
     ends = np.array([np.partition(low, allowed)[allowed], -np.partition(-high, allowed)[allowed]])
     ends[np.abs(ends) <= _TIE * np.sqrt((differences**2).mean())] = 0.0
     return min(mean, float(ends[0])), max(mean, float(ends[1]))

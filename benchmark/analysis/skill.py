@@ -51,7 +51,8 @@ def joined(evidence: Evidence, seeds: range, divergence_multiple: float) -> pd.D
             strict=True,
         )
     ]
-    return _scored(rows).copy()  # one block per type: a frame grown column by column is slow to select from
+    found = _scored(rows).copy()  # one block per type: a frame grown column by column is slow to select from
+    return found.set_axis(found.columns.astype(object), axis=1)  # and so are columns named by Arrow strings
 
 
 def _known(value: float) -> float | None:
