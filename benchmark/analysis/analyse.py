@@ -8,15 +8,18 @@ from typing import Any
 
 import pandas as pd
 
+from benchmark.analysis import across, gates, mixed, power, sentences
 from benchmark.analysis import controls as instrument
-from benchmark.analysis import gates, power, sentences
 from benchmark.analysis.advice import FAMILY, advise
 from benchmark.analysis.arms import arms
 from benchmark.analysis.contrasts import Measured, decide, measure
+from benchmark.analysis.equal_cost import equal_costs
+from benchmark.analysis.exchange import rates
 from benchmark.analysis.family import PLACE, Declared, declared
 from benchmark.analysis.findings import Advice, Arm, Contrast, Control, Findings, Role
 from benchmark.analysis.intervals import BCA_PAIRS
 from benchmark.analysis.looks import Looking, looking
+from benchmark.analysis.scores import scores
 from benchmark.analysis.skill import joined
 from benchmark.evidence import Evidence
 from benchmark.spec import PROTOCOL_VERSION
@@ -33,6 +36,7 @@ def analyse(evidence: Evidence) -> Findings:
     places = dict(iter(rows.groupby(list(PLACE), sort=False)))
     measured = [measure(one, places.get(one.place, rows[:0]), evidence.blocks, study, at) for one in contrasts_declared]
     contrasts = _decided(measured, study, at)
+    matrices, purpose = scores(measured, study), study["purpose"]
     roles = {task["label"]: _role(task["label"], contrasts_declared) for task in study["tasks"]}
     found_arms = arms(rows, evidence.curves, roles, at.seeds, study["analysis"]["margin"])
     controls = instrument.controls(contrasts, study)
@@ -55,6 +59,10 @@ def analyse(evidence: Evidence) -> Findings:
         notes=_notes(measured, contrasts, controls, found_arms, rows, study, at),
         trainings=evidence.runs["key"].nunique(),
         advice=advice,
+        pooled=across.pooled(matrices, purpose),
+        interaction=mixed.mixed(matrices, purpose),
+        exchange=rates(matrices, purpose),
+        equal_costs=equal_costs(matrices, purpose),
         seconds=math.fsum(evidence.runs["seconds"].dropna().astype(float)),
     )
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from benchmark.analysis.across import Pooled
+    from benchmark.analysis.equal_cost import EqualCost
+    from benchmark.analysis.exchange import Rate
+    from benchmark.analysis.mixed import Mixed
 
 Judged = Literal["equivalent", "better", "worse", "open"]
 Verdict = Literal["deeper", "wider", "no practical difference", "undecided", "no claim"]
@@ -183,6 +189,14 @@ class Findings:
     seconds: float
     advice: list[Advice] = field(default_factory=list)
     """Advice, for tasks of family `own` only."""
+    pooled: list[Pooled] = field(default_factory=list)
+    """Natural tasks of a family together (PROTOCOL 16)."""
+    interaction: list[Mixed] = field(default_factory=list)
+    """The gain of depth against known depth, by a mixed model."""
+    exchange: list[Rate] = field(default_factory=list)
+    """How much larger one layer must be to score what a deeper network scores (PROTOCOL 17)."""
+    equal_costs: list[EqualCost] = field(default_factory=list)
+    """Depths at equal parameters, total state, FLOPs and seconds, between tuned budgets."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""

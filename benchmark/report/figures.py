@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from benchmark.analysis.findings import Findings
+from benchmark.report import across, fronts
 from benchmark.report.differences import differences
 from benchmark.report.groups import Group, depths, groups
 from benchmark.report.phase import phase
@@ -12,6 +13,7 @@ from benchmark.report.seeds import seeds
 from benchmark.report.sizes import sizes
 from benchmark.report.style import Picture
 from benchmark.report.tuning import tuning
+from benchmark.report.words import smoke, withheld
 
 
 def slug(label: str) -> str:
@@ -31,5 +33,18 @@ def pictures(findings: Findings) -> dict[str, Picture]:
     for place, group in enumerate(groups(findings)):
         if group.arms:
             drawn.append(seeds(name_of(place, group), group, every))
-    drawn += [picture for picture in (phase(findings), sizes(findings), tuning(findings)) if picture]
+    # Answers over several tasks or sizes are not shown while a control does not hold.
+    held = withheld(findings) or smoke(findings)
+    shared = [] if held else [across.pooled(findings.pooled), across.exchange(findings.exchange)]
+    drawn += [
+        picture
+        for picture in (
+            phase(findings),
+            sizes(findings),
+            fronts.picture(findings),
+            *shared,
+            tuning(findings),
+        )
+        if picture
+    ]
     return {picture.name: picture for picture in drawn}

@@ -12,8 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchmark.analysis.findings import Arm, Contrast, Findings
+from benchmark.report import across, words
 from benchmark.report import groups as grouping
-from benchmark.report import words
 from benchmark.report.figures import name_of
 from benchmark.report.groups import Group
 from benchmark.report.style import Picture
@@ -135,6 +135,7 @@ def page(findings: Findings, pictures: Mapping[str, Picture]) -> str:
         contrasts=grouping.ordered(findings),
         advice=words.advice(findings),
         answers=words.answers(findings),
+        across=across.sections(findings.pooled, findings.interaction, findings.exchange, findings.equal_costs),
         opening=words.opening(findings),
         smoke=words.smoke(findings),
         withheld=words.withheld(findings),
