@@ -67,3 +67,33 @@ def test_every_command_exists() -> None:
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)]+)\)", README))
 def test_every_link_leads_somewhere(link: str) -> None:
     assert (ROOT / link).exists()
+
+
+SCREENS = ("speech", "finance", "text")
+
+
+def screens_table() -> list[str]:
+    """A row for every task that a screen of a family asked about, from the published verdicts."""
+    rows = []
+    for study in SCREENS:
+        findings = json.loads((PUBLISHED.parent / study / "verdict.json").read_text())
+        for contrast in (c for c in findings["contrasts"] if c["role"] == "natural"):
+            pairs = [f"{p['difference']:+.3f} [{p['low']:+.3f}, {p['high']:+.3f}]" for p in contrast["pairs"]]
+            named = ", ".join(map(str, contrast["depths"]))
+            judged = {"deeper": f"deeper ({named})", "wider": f"wider ({named} worse)"}
+            verdict = judged.get(contrast["verdict"], contrast["verdict"])
+            rows.append(
+                f"| [`{study}`](results/published/{study}) | `{contrast['task']}` | {verdict} | {' | '.join(pairs)} |"
+            )
+    return rows
+
+
+def test_the_table_of_screens_is_the_published_one() -> None:
+    table = README.split("<!-- screens -->")[1].split("<!-- /screens -->")[0]
+    assert [line for line in table.splitlines() if line.startswith("| [")] == screens_table()
+
+
+@pytest.mark.parametrize("study", SCREENS)
+def test_a_screen_is_quoted_only_when_its_controls_passed(study: str) -> None:
+    findings = json.loads((PUBLISHED.parent / study / "verdict.json").read_text())
+    assert findings["controls_line"] == "the instrument sees depth, sees width, and sees nothing where nothing is"
