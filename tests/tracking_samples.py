@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from benchmark.analysis.findings import Arm, Contrast, Control, Findings, Judged, Look, Pair, Role, Verdict
+from benchmark.analysis.findings import Arm, Contrast, Control, Findings, Look, Pair
+from benchmark.analysis.kinds import Judged, Role, Verdict
 from benchmark.evidence import MEMBERS, RUNS
 from benchmark.spec import Hyperparameters, RunResult, RunSpec, Seeds, stream
 

@@ -6,13 +6,13 @@ The intervals resample seeds within tasks, never tasks: they speak for the tasks
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from benchmark.analysis.scores import DRAWS, Estimate, Scores, estimate, resamples, written
+from benchmark.analysis.estimates import Estimate, Pooled
+from benchmark.analysis.scores import DRAWS, Scores, estimate, resamples, written
 
 FEWEST_TASKS = 2
 """One task alone is no statement across tasks."""
@@ -21,33 +21,6 @@ _REFUSED = {
     "screen": "not estimable: a screen never gives a pooled statement (PROTOCOL 22)",
     "smoke": "not estimable: a smoke study claims nothing",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pooled:
-    """One deeper depth against depth 1 over the natural tasks of one family, at one budget, match and variant.
-
-    Where `reason` is not '', nothing was estimated and every number is None.
-    """
-
-    family: str
-    budget: int
-    match: str
-    variant: str
-    depth: int
-    tasks: list[str]
-    left_out: list[str]
-    """Tasks that do not enter, each with its reason."""
-    one_layer: Estimate | None = None
-    """Interquartile mean of the score of depth 1 over tasks and units."""
-    deeper: Estimate | None = None
-    difference: Estimate | None = None
-    """`deeper` minus `one_layer`; both are resampled on the same units, as the runs are paired."""
-    improvement: Estimate | None = None
-    """Probability that a run of this depth scores above a run of depth 1, averaged over tasks; a tie counts half."""
-    reason: str = ""
-    limits: list[str]
-    sentence: str
 
 
 def refusal(purpose: str) -> str:

@@ -16,8 +16,9 @@ from benchmark.analysis.contrasts import Measured, decide, measure
 from benchmark.analysis.equal_cost import equal_costs
 from benchmark.analysis.exchange import rates
 from benchmark.analysis.family import PLACE, Declared, declared
-from benchmark.analysis.findings import Advice, Arm, Contrast, Control, Findings, Role
+from benchmark.analysis.findings import Advice, Arm, Contrast, Control, Findings
 from benchmark.analysis.intervals import BCA_PAIRS
+from benchmark.analysis.kinds import Role
 from benchmark.analysis.looks import Looking, looking
 from benchmark.analysis.scores import scores
 from benchmark.analysis.skill import joined

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from benchmark.analysis.findings import Arm, Role
+from benchmark.analysis.findings import Arm
 from benchmark.analysis.gates import chosen, incomplete, learning_rates, name, successes, tuning_scores
 from benchmark.analysis.intervals import student
+from benchmark.analysis.kinds import Role
 
 _LEVEL = 0.05
 

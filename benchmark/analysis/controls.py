@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from benchmark.analysis import sentences
 from benchmark.analysis.family import judged_match
-from benchmark.analysis.findings import Contrast, Control, Pair, Role
+from benchmark.analysis.findings import Contrast, Control, Pair
+from benchmark.analysis.kinds import Role
 
 Kind = Literal["depth", "width", "null", "A/A"]
 KINDS: dict[Role, Kind] = {"depth control": "depth", "width control": "width", "null control": "null", "A/A": "A/A"}

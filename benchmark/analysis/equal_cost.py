@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from benchmark.analysis.curves import Curves, curves, place, weights
-from benchmark.analysis.findings import Role
+from benchmark.analysis.estimates import EqualCost, Estimate
 from benchmark.analysis.fronts import SWEEP_SECONDS
-from benchmark.analysis.scores import Estimate, Scores, estimate, expanded, written
-from benchmark.analysis.skill import Score
+from benchmark.analysis.scores import Scores, estimate, expanded, written
 
 QUANTITIES = {
     "parameters": "parameters",
@@ -21,30 +19,6 @@ QUANTITIES = {
     "seconds": "seconds of training",
 }
 """What may be held equal, with its unit."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EqualCost:
-    """Scores of a deeper depth and of depth 1 at one cost that both curves span.
-
-    Where `reason` is not '', nothing was estimated.
-    """
-
-    task: str
-    role: Role
-    match: str
-    variant: str
-    kind: Score
-    depth: int
-    quantity: str
-    cost: float | None = None
-    one_layer: Estimate | None = None
-    deeper: Estimate | None = None
-    difference: Estimate | None = None
-    """`deeper` minus `one_layer` on the same seeds."""
-    reason: str = ""
-    limits: list[str]
-    sentence: str
 
 
 def equal_costs(contrasts: Sequence[Scores], purpose: str, alpha: float = 0.05, timed: bool = False) -> list[EqualCost]:

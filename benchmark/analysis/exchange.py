@@ -5,58 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from benchmark.analysis.curves import Curves, curves, place, reach, rising
-from benchmark.analysis.findings import Role
+from benchmark.analysis.estimates import Rate, Ratio, Reached
 from benchmark.analysis.scores import Scores, expanded, percentiles
-from benchmark.analysis.skill import Score
-
-Reached = Literal["inside", "above", "below", ""]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ratio:
-    """How many times more; None where the end lies outside the tested sizes of depth 1, where nothing is read."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rate:
-    """How much larger one layer must be to score what `depth` layers score at one budget.
-
-    Where `reason` is not '', nothing was estimated and `budget` is 0. `reached` says where the score of the deeper
-    depth lies: `inside` the tested sizes of depth 1, `above` (not reached by the largest) or `below` (the smallest
-    scores more already).
-    """
-
-    task: str
-    role: Role
-    match: str
-    variant: str
-    kind: Score
-    depth: int
-    budget: int = 0
-    reached: Reached = ""
-    parameters: Ratio | None = None
-    """Parameters that one layer needs, over those of the deeper network."""
-    wider: Ratio | None = None
-    """Width that one layer needs, over the width of one layer at the same budget: 1 where depth gained nothing."""
-    width: float | None = None
-    """Width that one layer needs, in cells."""
-    smallest: float | None = None
-    """Parameters of the smallest tested one-layer network, over those of the deeper network."""
-    largest: float | None = None
-    """The same of the largest."""
-    reason: str = ""
-    limits: list[str]
-    sentence: str
 
 
 def rates(contrasts: Sequence[Scores], purpose: str, alpha: float = 0.05) -> list[Rate]:

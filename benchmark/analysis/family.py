@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from benchmark.analysis.findings import Role
+from benchmark.analysis.kinds import Role
 
 REPLICA = "aa"
 PLACE = ("task", "budget", "match", "variant")

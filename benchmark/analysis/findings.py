@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from benchmark.analysis.across import Pooled
-    from benchmark.analysis.equal_cost import EqualCost
-    from benchmark.analysis.exchange import Rate
-    from benchmark.analysis.mixed import Mixed
-
-Judged = Literal["equivalent", "better", "worse", "open"]
-Verdict = Literal["deeper", "wider", "no practical difference", "undecided", "no claim"]
-Role = Literal["natural", "dial", "depth control", "width control", "null control", "A/A"]
+from benchmark.analysis.estimates import EqualCost, Mixed, Pooled, Rate
+from benchmark.analysis.kinds import Judged, Role, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from benchmark.analysis.findings import Role
+from benchmark.analysis.kinds import Role
 from benchmark.analysis.selection import CONVERGED_SEEDS, Choice, choose
 from benchmark.analysis.signflip import max_t
 from benchmark.analysis.skill import SUCCESS, Score

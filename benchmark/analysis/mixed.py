@@ -19,6 +19,7 @@ import numpy as np
 from scipy import stats
 
 from benchmark.analysis.across import barred, refusal
+from benchmark.analysis.estimates import Coefficient, Mixed
 from benchmark.analysis.scores import Scores
 from benchmark.errors import UserError
 
@@ -28,38 +29,6 @@ ROLES = ("natural", "dial")
 DOUBLING = "one doubling of depth"
 KNOWN = "one more layer of known depth, per doubling of depth"
 BUDGET = "one doubling of the budget, per doubling of depth"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Coefficient:
-    """What one term adds to the gain, in units of skill; interval and p by Student's t."""
-
-    name: str
-    value: float
-    error: float
-    low: float
-    high: float
-    p: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mixed:
-    """The mixed model of all tasks of one match and variant. Where `reason` is not '', nothing was estimated."""
-
-    match: str
-    variant: str
-    tasks: list[str]
-    left_out: list[str]
-    known_depths: list[int]
-    budgets: list[int]
-    observations: int
-    """One per task, budget and deeper depth: the mean gain over units, so that seeds do not pose as tasks."""
-    coefficients: list[Coefficient]
-    task_spread: float | None
-    """Standard deviation of the tasks' own slopes."""
-    reason: str
-    limits: list[str]
-    sentence: str
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from scipy import stats
 
 from benchmark.analysis.arms import by_unit, folds
 from benchmark.analysis.contrasts import Measured
-from benchmark.analysis.findings import Role
+from benchmark.analysis.estimates import Estimate
+from benchmark.analysis.kinds import Role
 from benchmark.analysis.skill import Score, score_kind
 from benchmark.spec import stream
 
@@ -21,15 +22,6 @@ DRAWS = 2_000
 """Bootstrap draws of every interval here: rliable's default."""
 COSTS = {"parameters": "parameters", "state": "state_size", "flops": "flops", "seconds": "seconds", "width": "width"}
 """What a depth may cost, and the column of the evidence that holds it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A number and its bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from benchmark.analysis.findings import Judged, Verdict
+from benchmark.analysis.kinds import Judged, Verdict
 
 
 def judge(

@@ -12,11 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from benchmark.analysis.across import Pooled
-from benchmark.analysis.equal_cost import EqualCost
-from benchmark.analysis.exchange import Rate
-from benchmark.analysis.mixed import Mixed
-from benchmark.analysis.scores import Estimate
+from benchmark.analysis.estimates import EqualCost, Estimate, Mixed, Pooled, Rate
 from benchmark.report.style import BAND, GREY, WIDTH, Picture, colour, depth_legend, draw, marker, plain_log
 from benchmark.report.words import finite, matched, sentence
 

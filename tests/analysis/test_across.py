@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from benchmark.analysis.across import Pooled, interquartile_mean, pooled, wins
+from benchmark.analysis.across import interquartile_mean, pooled, wins
 from benchmark.analysis.contrasts import measure
+from benchmark.analysis.estimates import Pooled
 from benchmark.analysis.family import declared
 from benchmark.analysis.looks import looking
 from benchmark.analysis.scores import DRAWS, Scores, percentiles, resamples

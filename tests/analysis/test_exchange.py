@@ -16,8 +16,9 @@ from hypothesis.extra.numpy import arrays
 from scipy import optimize, stats
 
 from benchmark.analysis.curves import reach, rising, weights
-from benchmark.analysis.equal_cost import QUANTITIES, EqualCost, equal_costs
-from benchmark.analysis.exchange import Rate, rates
+from benchmark.analysis.equal_cost import QUANTITIES, equal_costs
+from benchmark.analysis.estimates import EqualCost, Rate
+from benchmark.analysis.exchange import rates
 from benchmark.analysis.fronts import SWEEP_SECONDS
 from benchmark.analysis.scores import Scores, expanded
 from benchmark.evidence import Evidence, read

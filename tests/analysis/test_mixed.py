@@ -14,7 +14,8 @@ import pytest
 import statsmodels.formula.api as formulas  # type: ignore[import-untyped]
 from scipy import stats
 
-from benchmark.analysis.mixed import BUDGET, DOUBLING, KNOWN, Mixed, mixed
+from benchmark.analysis.estimates import Mixed
+from benchmark.analysis.mixed import BUDGET, DOUBLING, KNOWN, mixed
 from benchmark.analysis.scores import Scores
 from tests.analysis import scored
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.analysis.findings import Judged
+from benchmark.analysis.kinds import Judged
 from benchmark.analysis.verdict import TABLE, Case, Judgement, judge, rule
 
 

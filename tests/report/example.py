@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from benchmark.analysis.findings import Arm, Contrast, Control, Findings, Look, Pair, Role, Verdict
+from benchmark.analysis.findings import Arm, Contrast, Control, Findings, Look, Pair
+from benchmark.analysis.kinds import Role, Verdict
 from benchmark.spec import stream
 
 BUDGET = 6000
