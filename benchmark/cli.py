@@ -354,23 +354,19 @@ def analyse(
 
     A table needs the columns task, depth, seed and phase, and either skill or test_loss and trivial_loss.
     """
-    from benchmark.analysis.analyse import analyse as judge
-    from benchmark.analysis.outline import outline, with_limits
-    from benchmark.flat import load
+    from benchmark.judging import judge
     from benchmark.report.terminal import print_findings
 
-    loaded = load(path, margin, alpha)
-    tuned = bool(loaded.evidence.study.get("tuning"))
-    findings = with_limits(judge(loaded.evidence), tuned)
+    judged = judge(path, margin, alpha)
     if as_json:
-        print(json.dumps(outline(findings, loaded.absent, loaded.unread, tuned), indent=1, allow_nan=False))
+        print(json.dumps(judged.outline, indent=1, allow_nan=False))
         return
     console = log_console()
-    for said in loaded.absent:
+    for said in judged.absent:
         console.print(f"not in the file: {said}", markup=False)
-    for column in loaded.unread:
+    for column in judged.unread:
         console.print(f"not read: the column {column!r}", markup=False)
-    print_findings(findings, console)
+    print_findings(judged.findings, console)
 
 
 @app.command()
@@ -457,6 +453,48 @@ def publish(
     from benchmark.workspace import Workspace
 
     print(f"published: {keep(Workspace.here(workspace).existing_folder(study), out, as_instrument)}")
+
+
+@app.command()
+def calibrate(
+    studies: Annotated[
+        int, typer.Option(help="Studies to simulate for each row, ten times as many for looks. 0: show what is kept.")
+    ] = 1000,
+    scenario: Annotated[
+        list[str] | None, typer.Option(help="One row of the table; may be repeated. Default all.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes; default one a core. 0: this process.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the table for the documentation.")] = False,
+    workspace: WorkspaceOption = None,
+) -> int:
+    """Measure how often the analysis errs, on simulated studies whose truth is known; goes on where it was stopped.
+
+    Whole evidence is simulated, tuning and selection included, and judged by the code that judges a study.
+    """
+    from rich.console import Console
+
+    from benchmark.calibration import run, table
+    from benchmark.calibration.scenarios import SCENARIOS, named
+    from benchmark.workspace import Workspace
+
+    if as_json and as_markdown:
+        raise UserError("--json and --markdown were given: give one of them")
+    asked = [named(name) for name in dict.fromkeys(scenario)] if scenario else SCENARIOS
+    place, console = Workspace.here(workspace).results, Console(stderr=True, highlight=False)
+    try:
+        found = run.calibrate(asked, studies, _cores() if workers is None else workers, place, console)
+    except KeyboardInterrupt:
+        print("\nstopped; every study finished is kept. Go on with the same command", file=sys.stderr)
+        return 130
+    rows = table.rows(asked, found)
+    if as_json:
+        print(json.dumps([table.record(row) for row in rows], indent=1))
+    elif as_markdown:
+        print(table.markdown(rows))
+    else:
+        print(table.terminal(rows))
+    return 0
 
 
 # --- tasks -----------------------------------------------------------------------------------------------------------
