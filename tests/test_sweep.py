@@ -101,7 +101,17 @@ def test_an_undisturbed_study(undisturbed: Path) -> None:
     assert not set(tuning["data_seed"]) & set(confirmed["data_seed"])
 
 
-@pytest.mark.parametrize("place", faults.PLACES, ids=lambda place: place.__name__)
+# Two here, all the others among the proofs: each starts a process twice.
+QUICK = faults.PLACES[:2]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(place, id=place.__name__, marks=() if place in QUICK else pytest.mark.proof)
+        for place in faults.PLACES
+    ],
+)
 def test_killed_at_a_named_point_and_started_again(place: Any, workspace: Path, undisturbed: Path) -> None:
     assert run_in_process(workspace, place) == -9
     assert run_in_process(workspace) == 0
@@ -110,6 +120,7 @@ def test_killed_at_a_named_point_and_started_again(place: Any, workspace: Path, 
     assert max(Counter(journal_keys(workspace)).values()) == 1
 
 
+@pytest.mark.proof
 def test_killed_at_random_moments(workspace: Path, undisturbed: Path) -> None:
     generator, killed = random.Random(7), 0
     for _ in range(4):
