@@ -20,6 +20,8 @@ SHORT, LONG = 10, 60
 MEASURED_CELLS = 24
 """Up to this many cells are all measured; beyond, the smallest and largest of each task and depth."""
 SMALLEST_ERROR = 0.15
+LOST_WORKERS = 3
+"""So many times steps are measured again because a worker was lost, in all."""
 
 
 @dataclass(frozen=True)
@@ -92,20 +94,24 @@ def _measure(arms: Sequence[tuple[Group, Arm]], executor: Executor) -> dict[str,
     for specs in jobs.values():
         executor.submit(Job(tuple(specs)))
     results: dict[str, RunResult] = {}
-    pending = len(jobs) + max(1, executor.capacity)
+    pending, lost = len(jobs) + max(1, executor.capacity), 0
     while pending:
         for outcome in executor.collect():
+            failures = [result.error or "" for result in outcome.results if result.status == "failed"]
+            if failures:
+                lost += 1
+                if "Traceback" in failures[0] or lost > LOST_WORKERS:
+                    raise UserError(f"a few steps were tried to price the study, and failed: {_last_line(failures[0])}")
+                executor.submit(outcome.job)  # a lost worker is no fault of the task's
+                continue
             pending -= 1
             results |= {result.key: result for result in outcome.results}
-    for result in results.values():
-        if result.status == "failed":
-            raise UserError(f"a few steps were tried to price the study, and failed: {_last_line(result.error)}")
     return {identity: _cost([results[s.key] for s in specs]) for identity, specs in jobs.items()}
 
 
-def _last_line(error: str | None) -> str:
+def _last_line(error: str) -> str:
     """What went wrong, without the traceback before it."""
-    return (error or "no reason is known").strip().splitlines()[-1]
+    return error.strip().splitlines()[-1]
 
 
 def _cost(results: Sequence[RunResult]) -> Cost:
