@@ -147,9 +147,9 @@ def second_scores(task: Task, outputs: Tensor, batch: Tensors) -> tuple[Tensor, 
 
 def mean_loss(task: Task, outputs: Tensor, batch: Tensors) -> Tensor:
     """Mean over counted targets of the task's loss."""
-    losses, counts = target_losses(task, outputs, batch)
     if batch.lengths is None and task.target != "labels":
-        return losses.mean()
+        return elementwise(task.loss, outputs, batch.targets).mean()  # at every step: weights of 1 need not be made
+    losses, counts = target_losses(task, outputs, batch)
     return (losses * counts).sum() / counts.sum()
 
 
