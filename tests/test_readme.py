@@ -97,3 +97,14 @@ def test_the_table_of_screens_is_the_published_one() -> None:
 def test_a_screen_is_quoted_only_when_its_controls_passed(study: str) -> None:
     findings = json.loads((PUBLISHED.parent / study / "verdict.json").read_text())
     assert findings["controls_line"] == "the instrument sees depth, sees width, and sees nothing where nothing is"
+
+
+def test_the_label_errors_told_are_the_published_ones() -> None:
+    evidence = read(PUBLISHED.parent / "speech")
+    confirmed = evidence.members[
+        (evidence.members["phase"] == "confirm") & (evidence.members["task"] == "formants_ctc")
+    ]
+    errors = confirmed.merge(evidence.runs[["key", "second_metric"]], on="key").groupby("depth")["second_metric"].mean()
+    assert f"(label error rate {errors[4]:.0%}, one layer's {errors[1]:.0%})" in " ".join(README.split()).replace(
+        " %", "%"
+    )
