@@ -20,13 +20,14 @@ from scipy import stats
 
 from benchmark.analysis import contrasts
 from benchmark.analysis.analyse import analyse
-from benchmark.analysis.findings import Findings
+from benchmark.analysis.decisions import decisions
+from benchmark.analysis.outcome import Contrast
 from benchmark.analysis.signflip import max_t
 from benchmark.calibration import run, simulate, study, table
 from benchmark.calibration.scenarios import COUNTED, MARGIN, SCENARIOS, Scenario, named
 from benchmark.cli import main
 from benchmark.errors import UserError
-from benchmark.evidence import TABLES
+from benchmark.evidence import TABLES, Evidence
 from tests.conftest import ROOT
 
 DOCUMENT = (ROOT / "benchmark" / "CALIBRATION.md").read_text()
@@ -133,10 +134,10 @@ def test_each_look_reads_the_seeds_that_it_may() -> None:
 # --- what is counted --------------------------------------------------------------------------------------------------
 
 
-def planted(*effects: float) -> tuple[Scenario, Findings]:
+def planted(*effects: float) -> tuple[Scenario, list[Contrast]]:
     """A scenario almost without noise, and what is found in it."""
     scenario = Scenario(name="planted", truth="", counted=(), effects=effects, spread=0.002)
-    return scenario, analyse(simulate.simulate(scenario, 0))
+    return scenario, analyse(simulate.simulate(scenario, 0)).contrasts
 
 
 @pytest.mark.parametrize(
@@ -152,12 +153,12 @@ def test_events_are_counted_against_the_truth(
     effects: tuple[float, ...], otherwise: tuple[float, ...], true: set[str], wrong: set[str]
 ) -> None:
     """`otherwise` is a truth under which the same findings are errors."""
-    scenario, findings = planted(*effects)
+    scenario, contrasts = planted(*effects)
     errors = {name for name, counted in COUNTED.items() if counted.nominal is not None}
-    happens = {name for name, counted in COUNTED.items() if counted.happens(scenario, findings)} - {"interval"}
+    happens = {name for name, counted in COUNTED.items() if counted.happens(scenario, contrasts)} - {"interval"}
     assert happens == true
     other = dataclasses.replace(scenario, effects=otherwise)
-    assert {name for name in errors if COUNTED[name].happens(other, findings)} == wrong
+    assert {name for name in errors if COUNTED[name].happens(other, contrasts)} == wrong
 
 
 def test_contrasts_without_an_effect_stay_without() -> None:
@@ -202,15 +203,23 @@ def test_an_analysis_that_errs_is_shown_to_err(monkeypatch: pytest.MonkeyPatch, 
 def test_the_first_studies_are_judged_through_files_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     checked: list[int] = []
 
-    def compare(seen: object, findings: Findings) -> None:
-        real(seen, findings)  # type: ignore[arg-type]
-        checked.append(findings.look.seeds)
+    def compare(seen: Evidence, contrasts: list[Contrast]) -> None:
+        real(seen, contrasts)
+        checked.append(seen.study["state"]["look"])
 
     real = study.compare
     monkeypatch.setattr(study, "compare", compare)
     scenario = named(name)
     study.happened(scenario, study.CHECKED - 1)
     assert checked and checked == list((scenario.looks or (scenario.seeds,))[: len(checked)])
+
+
+def test_a_deciding_part_that_decides_otherwise_is_an_error() -> None:
+    seen = simulate.simulate(PAIR, 0)
+    contrasts = list(decisions(seen).contrasts)
+    study.compare(seen, contrasts)
+    with pytest.raises(RuntimeError, match="decides otherwise"):
+        study.compare(seen, [dataclasses.replace(contrasts[0], verdict="deeper")])
 
 
 def test_files_that_say_anything_else_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

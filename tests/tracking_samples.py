@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from benchmark.analysis.findings import Arm, Contrast, Control, Findings, Look, Pair
+from benchmark.analysis.findings import Arm, Control, Findings
 from benchmark.analysis.kinds import Judged, Role, Verdict
+from benchmark.analysis.outcome import Contrast, Look, Pair
 from benchmark.evidence import MEMBERS, RUNS
 from benchmark.spec import Hyperparameters, RunResult, RunSpec, Seeds, stream
 

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from benchmark.analysis.arms import by_unit, folds
-from benchmark.analysis.findings import Advice, Arm, Contrast, Pair
+from benchmark.analysis.findings import Advice, Arm
+from benchmark.analysis.outcome import Contrast, Pair
 from benchmark.analysis.signflip import max_t
+from benchmark.analysis.units import by_unit, folds
 
 FAMILY = "own"
 """Tasks that a person brought: these alone are answered with advice; a screen of ours advises nobody (PROTOCOL 22)."""

@@ -8,20 +8,21 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.analysis import across, gates, mixed, power, sentences
+from benchmark.analysis import across, gates, mixed, power
 from benchmark.analysis import controls as instrument
 from benchmark.analysis.advice import FAMILY, advise
 from benchmark.analysis.arms import arms
-from benchmark.analysis.contrasts import Measured, decide, measure
+from benchmark.analysis.contrasts import Measured
+from benchmark.analysis.decisions import decisions
 from benchmark.analysis.equal_cost import equal_costs
 from benchmark.analysis.exchange import rates
-from benchmark.analysis.family import PLACE, Declared, declared
-from benchmark.analysis.findings import Advice, Arm, Contrast, Control, Findings
+from benchmark.analysis.family import Declared
+from benchmark.analysis.findings import Advice, Arm, Control, Findings
 from benchmark.analysis.intervals import BCA_PAIRS
 from benchmark.analysis.kinds import Role
-from benchmark.analysis.looks import Looking, looking
+from benchmark.analysis.looks import Looking
+from benchmark.analysis.outcome import Contrast
 from benchmark.analysis.scores import scores
-from benchmark.analysis.skill import joined
 from benchmark.evidence import Evidence
 from benchmark.spec import PROTOCOL_VERSION
 
@@ -31,14 +32,10 @@ def analyse(evidence: Evidence) -> Findings:
 
     Raises UserError where a task's reference losses leave nothing to be better than, or the tables do not fit.
     """
-    study, at = evidence.study, looking(evidence.study)
-    rows = joined(evidence, at.seeds, study["training"]["divergence_multiple"])
-    contrasts_declared = declared(study, evidence.runs)
-    places = dict(iter(rows.groupby(list(PLACE), sort=False)))
-    measured = [measure(one, places.get(one.place, rows[:0]), evidence.blocks, study, at) for one in contrasts_declared]
-    contrasts = _decided(measured, study, at)
+    study, made = evidence.study, decisions(evidence)
+    at, rows, measured, contrasts = made.at, made.rows, made.measured, made.contrasts
     matrices, purpose = scores(measured, study), study["purpose"]
-    roles = {task["label"]: _role(task["label"], contrasts_declared) for task in study["tasks"]}
+    roles = {task["label"]: _role(task["label"], made.declared) for task in study["tasks"]}
     found_arms = arms(rows, evidence.curves, roles, at.seeds, study["analysis"]["margin"])
     controls = instrument.controls(contrasts, study)
     advice = _advice(measured, contrasts, found_arms, at)
@@ -54,7 +51,7 @@ def analyse(evidence: Evidence) -> Findings:
         next_look=at.following,
         exploratory=exploratory,
         controls=controls,
-        contrasts=contrasts,
+        contrasts=list(contrasts),
         arms=found_arms,
         failures=_failures(rows),
         notes=_notes(measured, contrasts, controls, found_arms, rows, study, at),
@@ -66,16 +63,6 @@ def analyse(evidence: Evidence) -> Findings:
         equal_costs=equal_costs(matrices, purpose),
         seconds=math.fsum(evidence.runs["seconds"].dropna().astype(float)),
     )
-
-
-def _decided(measured: Sequence[Measured], study: Mapping[str, Any], at: Looking) -> list[Contrast]:
-    """Holm within each family; the contrasts come back in the order declared."""
-    decided: dict[int, Contrast] = {}
-    for family in ("primary", "controls"):
-        mine = [(place, one) for place, one in enumerate(measured) if one.declared.family == family]
-        found = decide([one for _, one in mine], study, at)
-        decided |= dict(zip((place for place, _ in mine), found, strict=True))
-    return sentences.with_state([decided[place] for place in range(len(measured))])
 
 
 def _advice(
@@ -181,7 +168,19 @@ def _notes(
     diverged = rows[(rows["phase"] == "confirm") & (rows["status"] == "diverged")]["key"].nunique()
     if diverged:
         notes.append(f"{diverged} confirmed trainings diverged; each is scored as the worst of its task, at most 0.")
+        notes += _less_often(contrasts, at.look.alpha)
     return list(dict.fromkeys(notes))
+
+
+def _less_often(contrasts: Sequence[Contrast], alpha: float) -> list[str]:
+    """Depths that come to their end less often, or more often, than one layer does (the other primary outcome)."""
+    found = [(one, pair) for one in contrasts for pair in one.pairs if pair.p_success_adjusted < alpha]
+    return [
+        f"{one.task}: depth {pair.depth} comes to its end on {pair.successes} seeds and depth 1 on "
+        f"{pair.successes_one_layer}: a difference in reliability (McNemar's exact test, adjusted "
+        f"p = {pair.p_success_adjusted:.3g})."
+        for one, pair in found
+    ]
 
 
 def _batches_differ(confirm: pd.DataFrame) -> bool:

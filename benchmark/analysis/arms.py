@@ -12,6 +12,7 @@ from benchmark.analysis.findings import Arm
 from benchmark.analysis.gates import chosen, incomplete, learning_rates, name, successes, tuning_scores
 from benchmark.analysis.intervals import student
 from benchmark.analysis.kinds import Role
+from benchmark.analysis.units import by_unit, folds
 
 _LEVEL = 0.05
 
@@ -85,19 +86,6 @@ def _arm(
         curve=_curve(confirm, curves),
         tuning=sorted((rates[point], float(np.mean(scores))) for point, scores in tuning.items()),
     )
-
-
-def folds(rows: pd.DataFrame) -> pd.Series | None:
-    """Fold of every seed, for a task whose replicates are folds; else None."""
-    if not len(rows) or rows["replicates"].iloc[0] != "folds":
-        return None
-    return rows.drop_duplicates("seed").set_index("seed")["fold"]
-
-
-def by_unit(table: pd.DataFrame, fold: pd.Series | None) -> pd.DataFrame:
-    """One row per unit of sign flips: a seed, or a fold over whose seeds the table is averaged first."""
-    table = table.sort_index()
-    return table if fold is None else table.groupby(fold.reindex(table.index), sort=True).mean()
 
 
 def _mean(values: pd.Series, middle: object = np.mean) -> float | None:

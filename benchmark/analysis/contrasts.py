@@ -12,15 +12,16 @@ import numpy as np
 import pandas as pd
 
 from benchmark.analysis import gates, power, sentences
-from benchmark.analysis.arms import by_unit, folds
 from benchmark.analysis.blocks import block_differences
 from benchmark.analysis.family import Declared
-from benchmark.analysis.findings import Contrast, Pair
 from benchmark.analysis.intervals import BCA_PAIRS, bca, block_bootstrap, student
 from benchmark.analysis.looks import Looking
 from benchmark.analysis.multiplicity import holm, pair_equivalence, pair_p
+from benchmark.analysis.outcome import Contrast, Pair
+from benchmark.analysis.reliability import success_p
 from benchmark.analysis.signflip import equivalence, max_t
 from benchmark.analysis.skill import score_kind
+from benchmark.analysis.units import by_unit, folds
 from benchmark.analysis.verdict import Case, Judgement, judge, rule
 
 
@@ -100,9 +101,11 @@ def decide(family: list[Measured], study: Mapping[str, Any], at: Looking) -> lis
     differing = holm([measured.smallest_p for measured in family])
     agreeing = holm([measured.largest_p_equivalence for measured in family])
     tests = sum(len(measured.pairs) for measured in family)
+    diverging = iter(holm([pair.p_success for measured in family for pair in measured.pairs]))
     found = []
     for measured, p, p_equivalence in zip(family, differing, agreeing, strict=True):
-        pairs = [_judged(pair, p, p_equivalence, len(family), margin, alpha) for pair in measured.pairs]
+        judged = [_judged(pair, p, p_equivalence, len(family), margin, alpha) for pair in measured.pairs]
+        pairs = [dataclasses.replace(pair, p_success_adjusted=next(diverging)) for pair in judged]
         missing = _missing(measured, pairs, margin, (at.following or at.look).alpha, tests)
         case = dataclasses.replace(
             measured.case,
@@ -189,6 +192,7 @@ def _pairs(
                 differences=values.tolist(),
                 successes=counted[at + 1],
                 successes_one_layer=counted[0],
+                p_success=success_p(confirm, (depth, replica)),
                 t_low=interval[0] if interval else None,
                 t_high=interval[1] if interval else None,
                 second_metric_difference=_mean(second[:, at + 1] - second[:, 0]),

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from benchmark.analysis import sentences
 from benchmark.analysis.family import judged_match
-from benchmark.analysis.findings import Contrast, Control, Pair
+from benchmark.analysis.findings import Control
 from benchmark.analysis.kinds import Role
+from benchmark.analysis.outcome import Contrast, Pair
 
 Kind = Literal["depth", "width", "null", "A/A"]
 KINDS: dict[Role, Kind] = {"depth control": "depth", "width control": "width", "null control": "null", "A/A": "A/A"}

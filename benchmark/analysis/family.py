@@ -94,8 +94,14 @@ def _places(study: Mapping[str, Any], label: str) -> Iterator[Mapping[str, Any]]
                     "match": match,
                     "variant": variant["name"] if isinstance(variant, Mapping) else variant,
                     "depths": study.get("depths") or [],
-                    "a_a": study.get("a_a") == label and match == "parameters",
+                    "a_a": label in _copied(study) and match == "parameters",
                 }
+
+
+def _copied(study: Mapping[str, Any]) -> list[str]:
+    """Labels of the tasks that carry A/A; earlier studies name one without a list."""
+    named = study.get("a_a") or []
+    return [named] if isinstance(named, str) else named
 
 
 def judged_match(study: Mapping[str, Any]) -> str:

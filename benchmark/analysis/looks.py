@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmark.analysis.findings import Look
+from benchmark.analysis.outcome import Look
 
 
 def spend(alpha: float, looks: int) -> float:

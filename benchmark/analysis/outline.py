@@ -7,7 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.analysis.findings import Arm, Contrast, Findings, Pair
+from benchmark.analysis.findings import Arm, Findings
+from benchmark.analysis.outcome import Contrast, Pair
 
 TOLERANCE = 0.05
 """(largest - smallest) / smallest up to which the arms of a contrast are of one size (PROTOCOL 1)."""
@@ -60,7 +61,10 @@ _CONTRAST = (
     *("task", "role", "budget", "match", "variant", "verdict", "reason", "sentence"),
     *("seeds", "more_seeds", "score", "margin"),
 )
-_PAIR = ("depth", "replica", "difference", "low", "high", "p", "p_adjusted", "judged")
+_PAIR = (
+    *("depth", "replica", "difference", "low", "high", "p", "p_adjusted", "judged"),
+    *("successes", "successes_one_layer", "p_success_adjusted"),
+)
 
 
 def _contrast(contrast: Contrast, found: Sequence[str]) -> dict[str, Any]:

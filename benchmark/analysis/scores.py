@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from benchmark.analysis.arms import by_unit, folds
 from benchmark.analysis.contrasts import Measured
 from benchmark.analysis.estimates import Estimate
 from benchmark.analysis.kinds import Role
 from benchmark.analysis.skill import Score, score_kind
+from benchmark.analysis.units import by_unit, folds
 from benchmark.spec import stream
 
 DRAWS = 2_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from benchmark.analysis.findings import Contrast, Pair
+from benchmark.analysis.outcome import Contrast, Pair
 
 _EQUAL = {"parameters": "equal parameters", "state": "equal total state", "flops": "equal FLOPs"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -28,18 +28,15 @@ def joined(evidence: Evidence, seeds: range, divergence_multiple: float) -> pd.D
     """
     members = evidence.members[~evidence.members["superseded"].fillna(False).astype(bool)].drop_duplicates()
     members = members[(members["phase"] != "confirm") | members["seed"].isin(seeds)]
-    rows = members.merge(evidence.runs[_FROM_RUNS], on="key", how="left", validate="many_to_one")
-    if rows["status"].isna().any():
-        lost = rows.loc[rows["status"].isna(), "key"].iloc[0]
+    place = pd.Index(evidence.runs["key"].array, dtype=object).get_indexer(members["key"].astype(object))
+    if (place < 0).any():
+        lost = members["key"].iloc[int(np.argmax(place < 0))]
         raise UserError(f"members names the key {lost}, which runs does not hold: write the evidence again")
-    rows = rows.sort_values(_IDENTITY, kind="stable", ignore_index=True)
-    for column, kind in rows.dtypes.items():
-        if str(kind) in ("Float64", "Int64"):
-            # Missing is NaN, and what is never missing stays a whole number.
-            whole = str(kind) == "Int64" and not rows[column].isna().any()
-            rows[column] = rows[column].astype("int64") if whole else rows[column].astype("float64")
-        else:
-            rows[column] = rows[column].astype("object").where(rows[column].notna(), "")
+    uses = {str(name): _plain(column.array) for name, column in members.items()}
+    uses |= {name: _plain(evidence.runs[name].array.take(place)) for name in _FROM_RUNS if name != "key"}
+    order = np.lexsort([uses[name] for name in reversed(_IDENTITY)])
+    # The type is said, or pandas would make Arrow strings of words.
+    rows = pd.DataFrame({name: pd.Series(values[order], dtype=values.dtype) for name, values in uses.items()})
     tuned = rows["phase"].isin(["tune", "rerank"])
     rows["tuning_score"] = np.nan
     rows.loc[tuned, "tuning_score"] = [
@@ -53,6 +50,17 @@ def joined(evidence: Evidence, seeds: range, divergence_multiple: float) -> pd.D
     ]
     found = _scored(rows).copy()  # one block per type: a frame grown column by column is slow to select from
     return found.set_axis(found.columns.astype(object), axis=1)  # and so are columns named by Arrow strings
+
+
+def _plain(values: Any) -> np.ndarray:
+    """Of a column: missing numbers are NaN, missing words '', and what is never missing stays a whole number."""
+    kind, missing = str(values.dtype), np.asarray(values.isna())
+    if kind == "Int64" and not missing.any():
+        return np.asarray(values.to_numpy("int64"))
+    if kind in ("Float64", "Int64"):
+        return np.asarray(values.to_numpy("float64", na_value=np.nan))
+    plain = np.asarray(values, dtype=object)
+    return np.where(missing, "", plain) if missing.any() else plain
 
 
 def _known(value: float) -> float | None:

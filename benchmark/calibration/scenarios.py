@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from benchmark.analysis.findings import Contrast, Findings, Pair
+from benchmark.analysis.outcome import Contrast, Pair
 from benchmark.errors import UserError
 
 MARGIN, ALPHA = 0.02, 0.05
@@ -92,67 +92,67 @@ class Counted:
 
     words: str
     nominal: float | None
-    happens: Callable[[Scenario, Findings], bool]
+    happens: Callable[[Scenario, Sequence[Contrast]], bool]
 
 
-def _pairs(scenario: Scenario, findings: Findings) -> Iterator[tuple[Contrast, Pair, float]]:
+def _pairs(scenario: Scenario, contrasts: Sequence[Contrast]) -> Iterator[tuple[Contrast, Pair, float]]:
     """Every pair of the study with its true effect."""
-    for contrast in findings.contrasts:
+    for contrast in contrasts:
         for pair in contrast.pairs:
             yield contrast, pair, scenario.effect(contrast.task, pair.depth)
 
 
-def _wrong_pair(scenario: Scenario, findings: Findings) -> bool:
+def _wrong_pair(scenario: Scenario, contrasts: Sequence[Contrast]) -> bool:
     """Better where the depth is not, or worse where it is not."""
     return any(
         (pair.judged == "better" and effect <= 0) or (pair.judged == "worse" and effect >= 0)
-        for _, pair, effect in _pairs(scenario, findings)
+        for _, pair, effect in _pairs(scenario, contrasts)
     )
 
 
-def _wrong_verdict(scenario: Scenario, findings: Findings) -> bool:
-    named = [found for found in _pairs(scenario, findings) if found[1].depth in found[0].depths]
+def _wrong_verdict(scenario: Scenario, contrasts: Sequence[Contrast]) -> bool:
+    named = [found for found in _pairs(scenario, contrasts) if found[1].depth in found[0].depths]
     return any(
         (contrast.verdict == "deeper" and effect <= 0) or (contrast.verdict == "wider" and effect >= 0)
         for contrast, _, effect in named
     )
 
 
-def _wrong_deeper(scenario: Scenario, findings: Findings) -> bool:
+def _wrong_deeper(scenario: Scenario, contrasts: Sequence[Contrast]) -> bool:
     return any(
         contrast.verdict == "deeper" and pair.depth in contrast.depths and effect <= 0
-        for contrast, pair, effect in _pairs(scenario, findings)
+        for contrast, pair, effect in _pairs(scenario, contrasts)
     )
 
 
-def _wrong_equivalent(scenario: Scenario, findings: Findings) -> bool:
+def _wrong_equivalent(scenario: Scenario, contrasts: Sequence[Contrast]) -> bool:
     return any(
-        pair.judged == "equivalent" and abs(effect) >= 1 - 1e-9 for _, pair, effect in _pairs(scenario, findings)
+        pair.judged == "equivalent" and abs(effect) >= 1 - 1e-9 for _, pair, effect in _pairs(scenario, contrasts)
     )
 
 
-def _wrong_nothing(scenario: Scenario, findings: Findings) -> bool:
+def _wrong_nothing(scenario: Scenario, contrasts: Sequence[Contrast]) -> bool:
     return any(
         contrast.verdict == "no practical difference" and abs(effect) >= 1 - 1e-9
-        for contrast, _, effect in _pairs(scenario, findings)
+        for contrast, _, effect in _pairs(scenario, contrasts)
     )
 
 
-def _missed(scenario: Scenario, findings: Findings) -> bool:
+def _missed(scenario: Scenario, contrasts: Sequence[Contrast]) -> bool:
     """Some pair's interval does not hold the true difference."""
     return any(
         (pair.low is not None and pair.low > effect * MARGIN) or (pair.high is not None and pair.high < effect * MARGIN)
-        for _, pair, effect in _pairs(scenario, findings)
+        for _, pair, effect in _pairs(scenario, contrasts)
     )
 
 
-def _found_deeper(scenario: Scenario, findings: Findings) -> bool:
+def _found_deeper(scenario: Scenario, contrasts: Sequence[Contrast]) -> bool:
     affected = scenario.tasks[: scenario.affected]
-    return all(contrast.verdict == "deeper" for contrast in findings.contrasts if contrast.task in affected)
+    return all(contrast.verdict == "deeper" for contrast in contrasts if contrast.task in affected)
 
 
-def _found_nothing(scenario: Scenario, findings: Findings) -> bool:
-    return all(contrast.verdict == "no practical difference" for contrast in findings.contrasts)
+def _found_nothing(scenario: Scenario, contrasts: Sequence[Contrast]) -> bool:
+    return all(contrast.verdict == "no practical difference" for contrast in contrasts)
 
 
 COUNTED = {

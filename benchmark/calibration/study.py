@@ -8,6 +8,7 @@ import inspect
 import json
 import tempfile
 import textwrap
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +16,8 @@ import yaml
 
 from benchmark import evidence
 from benchmark.analysis.analyse import analyse
-from benchmark.analysis.findings import Findings
+from benchmark.analysis.decisions import decisions
+from benchmark.analysis.outcome import Contrast
 from benchmark.analysis.outline import outline, with_limits
 from benchmark.calibration.scenarios import COUNTED, Scenario
 from benchmark.calibration.simulate import looks, simulate
@@ -31,20 +33,23 @@ def happened(scenario: Scenario, index: int) -> list[str]:
     A person stops at the first look that calls any depth better or worse, else at the last one. Raises RuntimeError
     where the verb `strata analyse` on the written files says anything else than the analysis in memory.
     """
-    findings: Findings | None = None
+    contrasts: Sequence[Contrast] = []
     for seen in looks(scenario, simulate(scenario, index)):
-        findings = analyse(seen)
+        contrasts = decisions(seen).contrasts
         if index < CHECKED:
-            compare(seen, findings)
-        if any(pair.judged in ("better", "worse") for contrast in findings.contrasts for pair in contrast.pairs):
+            compare(seen, contrasts)
+        if any(pair.judged in ("better", "worse") for contrast in contrasts for pair in contrast.pairs):
             break
-    if findings is None:
-        return []
-    return [name for name in scenario.counted if COUNTED[name].happens(scenario, findings)]
+    return [name for name in scenario.counted if COUNTED[name].happens(scenario, contrasts)]
 
 
-def compare(seen: evidence.Evidence, findings: Findings) -> None:
-    """Hold the findings against what the command line says of the same evidence in files, bit for bit."""
+def compare(seen: evidence.Evidence, contrasts: Sequence[Contrast]) -> None:
+    """Hold the contrasts, and the findings around them, against what the command line says of the same evidence in
+    files, bit for bit.
+    """
+    findings = analyse(seen)
+    if findings.contrasts != list(contrasts):
+        raise RuntimeError(f"{seen.study['name']}: the whole analysis decides otherwise than its deciding part")
     tuned = bool(seen.study.get("tuning"))
     expected = outline(with_limits(findings, tuned), [], [], tuned)
     found = through_files(seen)
@@ -78,8 +83,8 @@ def sources(scenario: Scenario) -> list[str]:
 
 @lru_cache(maxsize=1)
 def _analysis() -> tuple[str, ...]:
-    """The modules of the analysis that `analyse` imports, directly or through others, in the order of their names."""
-    waiting, found = ["benchmark.analysis.analyse"], dict[str, str]()
+    """The modules of the analysis that `decisions` imports, directly or through others, in the order of their names."""
+    waiting, found = ["benchmark.analysis.decisions"], dict[str, str]()
     while waiting:
         module = waiting.pop()
         place = None if module in found else importlib.util.find_spec(module)

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from benchmark.analysis.findings import Contrast, Findings, Pair
+from benchmark.analysis.findings import Findings
+from benchmark.analysis.outcome import Contrast, Pair
 from benchmark.report.groups import depths, name, ordered
 from benchmark.report.style import BAND, GREY, WIDTH, Picture, colour, depth_legend, draw, marker
 from benchmark.report.words import finite, verdict, withheld

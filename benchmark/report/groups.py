@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmark.analysis.findings import Arm, Contrast, Findings
+from benchmark.analysis.findings import Arm, Findings
+from benchmark.analysis.outcome import Contrast
 from benchmark.report.words import matched
 
 ORDER = ["natural", "dial", "depth control", "width control", "null control", "A/A"]

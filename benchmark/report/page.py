@@ -11,7 +11,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from benchmark.analysis.findings import Arm, Contrast, Findings
+from benchmark.analysis.findings import Arm, Findings
+from benchmark.analysis.outcome import Contrast
 from benchmark.report import across, words
 from benchmark.report import groups as grouping
 from benchmark.report.figures import name_of

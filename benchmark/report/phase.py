@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from benchmark.analysis.findings import Contrast, Findings, Pair
+from benchmark.analysis.findings import Findings
+from benchmark.analysis.outcome import Contrast, Pair
 from benchmark.report.groups import depths
 from benchmark.report.style import BAND, GREY, WIDTH, Picture, colour, dashes, depth_legend, draw, marker
 from benchmark.report.words import finite, withheld

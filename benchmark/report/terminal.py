@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmark.analysis.findings import Contrast, Findings
+from benchmark.analysis.findings import Findings
+from benchmark.analysis.outcome import Contrast
 from benchmark.report.groups import name, ordered
 from benchmark.report.words import (
     advice,

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from typing import TypeGuard
 
 from benchmark.analysis.controls import sound
-from benchmark.analysis.findings import Contrast, Control, Findings, Pair
+from benchmark.analysis.findings import Control, Findings
+from benchmark.analysis.outcome import Contrast, Pair
 
 ABSENT = "–"
 

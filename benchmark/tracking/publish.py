@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmark.analysis.findings import Arm, Contrast, Findings, Pair
+from benchmark.analysis.findings import Arm, Findings
+from benchmark.analysis.outcome import Contrast, Pair
 from benchmark.tracking import projection as project
 from benchmark.tracking.mlflow_api import Experiment, MlflowClient, Param
 from benchmark.tracking.note import note

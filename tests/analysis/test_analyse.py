@@ -16,7 +16,8 @@ from scipy import stats
 
 from benchmark.analysis import power
 from benchmark.analysis.analyse import analyse
-from benchmark.analysis.findings import Arm, Contrast, Findings
+from benchmark.analysis.findings import Arm, Findings
+from benchmark.analysis.outcome import Contrast
 from benchmark.evidence import Evidence
 from tests.analysis.fabricate import LEARNING_RATES, PEAK, fabricate
 

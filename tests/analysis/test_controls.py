@@ -8,7 +8,8 @@ import pytest
 
 from benchmark.analysis.analyse import analyse
 from benchmark.analysis.controls import PASSED, controls, line, sound
-from benchmark.analysis.findings import Contrast, Control, Findings
+from benchmark.analysis.findings import Control, Findings
+from benchmark.analysis.outcome import Contrast
 from tests.analysis.fabricate import fabricate, study
 
 

@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from benchmark.analysis.findings import Arm, Contrast, Control, Findings, Look, Pair
+from benchmark.analysis.findings import Arm, Control, Findings
 from benchmark.analysis.kinds import Role, Verdict
+from benchmark.analysis.outcome import Contrast, Look, Pair
 from benchmark.spec import stream
 
 BUDGET = 6000

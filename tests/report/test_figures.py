@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 
 import matplotlib as mpl
 
-from benchmark.analysis.findings import Findings, Pair
+from benchmark.analysis.findings import Findings
+from benchmark.analysis.outcome import Pair
 from benchmark.report.differences import differences
 from benchmark.report.figures import name_of, pictures
 from benchmark.report.groups import groups
