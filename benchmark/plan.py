@@ -162,7 +162,7 @@ def groups(study: Study) -> list[Group]:
                         Arm(entry.label, budget, match, variant.name, size.depth, size.width)
                         for size in solution.sizes.values()
                     ]
-                    if study.a_a == entry.label and match == "parameters":
+                    if entry.label in study.a_a and match == "parameters":
                         one = arms[0]
                         arms.append(Arm(one.task, budget, match, one.variant, one.depth, one.width, REPLICA))
                     found.append(Group(study, entry, budget, match, variant, tuple(arms)))

@@ -107,6 +107,14 @@ def test_looks_alone_set_the_seeds(load: Any) -> None:
     assert load(MINIMAL + "confirmation: {looks: [12, 24]}\n").confirmation.seeds == 12
 
 
+def test_a_a_is_one_task_or_several() -> None:
+    tasks = [{"task": "recall", "steps": 100, "control": "null"}, {"task": "adding", "steps": 100}]
+    for asked, labels in [(None, []), ("recall", ["recall"]), (["recall", "adding"], ["recall", "adding"])]:
+        found = study(tasks=tasks, a_a=asked, match=["parameters", "state"], budgets=[3000, 6000])
+        assert (found.a_a, found.resolved()["a_a"]) == (labels, labels)
+        assert found.families() == (4, 4 + 2 * len(labels))  # A/A is run at equal parameters only
+
+
 @pytest.mark.parametrize(
     ("spelt", "meant"), [("null", "null"), ("'null'", "null"), ("~", "null"), ("none", ""), ("depth", "depth")]
 )

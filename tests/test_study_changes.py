@@ -56,7 +56,7 @@ CASES: list[tuple[str, Any, str, list[str]]] = [
     ("confirmation.doubled", 0, "addition", ["confirmation.doubled: was 5, now 0"]),
     ("tuning.rerank.seeds", 4, "addition", ["tuning.rerank.seeds: was 3, now 4"]),
     ("purpose", "screen", "addition", ["purpose"]),
-    ("a_a", None, "addition", ['a_a: was "recall", now null']),
+    ("a_a", None, "addition", ["a_a: recall taken away"]),
     ("tasks.1.control", "", "addition", ["tasks[teacher].control"]),
     ("tasks.1.label", "renamed", "addition", ["teacher taken away; tasks: renamed added"]),
     # finished keys

@@ -43,8 +43,8 @@ _RULES: tuple[tuple[str, Kind], ...] = (
     (r"tasks\[.*", "refused"),
     (r"variants\[[^]]*\]", "addition"),
     (r"variants\[.*", "refused"),
-    (r"(budgets|depths|cells|match)\[.*", "addition"),
-    (r"a_a|confirmation\..*|analysis\..*", "addition"),
+    (r"(budgets|depths|cells|match|a_a)\[.*", "addition"),
+    (r"confirmation\..*|analysis\..*", "addition"),
     (r"tuning\.batch", "free"),  # points are computed before any is asked, so that batches only set the pace
     (r"tuning\.rerank\..*", "addition"),
     (r"training\.steps", "free"),  # a default: what counts is in each task's steps
@@ -94,7 +94,7 @@ def _named(study: Study) -> dict[str, Any]:
     resolved = study.resolved()
     resolved["tasks"] = _Entries((task["label"], task) for task in resolved["tasks"])
     resolved["variants"] = _Entries((variant["name"], variant) for variant in resolved["variants"])
-    for key in ("budgets", "depths", "cells", "match"):
+    for key in ("budgets", "depths", "cells", "match", "a_a"):
         resolved[key] = _Entries((str(entry), True) for entry in resolved[key])
     return resolved
 

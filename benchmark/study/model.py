@@ -25,7 +25,15 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from benchmark import shipped
 from benchmark.analysis.selection import CONVERGED_SEEDS
@@ -166,8 +174,8 @@ class Study(Strict):
     """A checked study; see the module for the file. Make one with `load`, or from plain types with `from_dict`.
 
     `budgets` x `depths` are compared; explicit `cells`, as [[depth, width], ...], are described and not compared.
-    `a_a` is the label of the task on which depth 1 is compared with itself, or None: the null control, where A/A must
-    pass, or a task that is no control, where it is printed and gates nothing.
+    `a_a` names the tasks on which depth 1 is compared with itself: the null control, where A/A must pass, and tasks
+    that are no control, where it is printed and gates nothing. One label may stand without brackets.
     """
 
     name: Name
@@ -179,7 +187,7 @@ class Study(Strict):
     cells: list[Annotated[list[Positive], Field(min_length=2, max_length=2)]] = []
     match: Annotated[list[Literal["parameters", "state", "flops"]], Field(min_length=1)] = ["parameters"]
     variants: Annotated[list[VariantSetting], Field(min_length=1)]
-    a_a: str | None = None
+    a_a: list[str] = []
     tuning: Tuning
     confirmation: Confirmation
     training: Training = Training()
@@ -191,16 +199,21 @@ class Study(Strict):
     def _filled(cls, raw: Any) -> Any:
         return with_defaults(raw)
 
+    @field_validator("a_a", mode="before")
+    @classmethod
+    def _labels(cls, given: Any) -> Any:
+        return [] if given is None else [given] if isinstance(given, str) else given
+
     @model_validator(mode="after")
     def _agrees(self) -> Study:
         if self.name == "published":
             raise ValueError("name: 'published' is the folder of published results: choose another name")
         _refuse_twice("tasks", (entry.label for entry in self.tasks), "label")
-        for key in ("budgets", "depths", "match"):
+        for key in ("budgets", "depths", "match", "a_a"):
             _refuse_twice(key, getattr(self, key))
         _refuse_twice("cells", map(tuple, self.cells))
         _refuse_twice("variants", (variant.name for variant in self.variants), "name")
-        if self.cells and (self.budgets or self.depths or self.a_a is not None):
+        if self.cells and (self.budgets or self.depths or self.a_a):
             other = "budgets" if self.budgets else "depths" if self.depths else "a_a"
             raise ValueError(f"cells: explicit cells exclude {other}: they are described, not compared")
         if not self.cells and not self.budgets:
@@ -213,8 +226,8 @@ class Study(Strict):
                     f"tasks[{number}].steps: {entry.steps} steps are fewer than training.validations, "
                     f"{self.training.validations}"
                 )
-        if self.a_a is not None:
-            self._check_a_a(self.a_a)
+        for label in self.a_a:
+            self._check_a_a(label)
         return self
 
     def _check_a_a(self, label: str) -> None:
@@ -302,7 +315,9 @@ class Study(Strict):
             return 0, 0
         each = len(self.budgets) * len(self.match) * len(self.variants)
         controls = sum(entry.control != "" for entry in self.tasks)
-        return (len(self.tasks) - controls) * each, (controls + (self.a_a is not None)) * each
+        return (len(self.tasks) - controls) * each, controls * each + len(self.a_a) * len(self.budgets) * len(
+            self.variants
+        )
 
 
 def _refuse_twice(key: str, values: Iterable[Hashable], what: str = "") -> None:
