@@ -89,6 +89,9 @@ def advance(state: TrainingState, until: int) -> None:
         loss = mean_loss(state.task, outputs, batch)
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        if _checked(spec, state.step + 1):  # as they are before clipping
+            norms = enumerate(state.network.gradient_norms())
+            state.curves += [(state.step + 1, "gradient/norm", layer, norm) for layer, norm in norms]
         norm = torch.nn.utils.clip_grad_norm_(parameters, setting.clip_norm)
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate(spec, state.step)
@@ -97,8 +100,13 @@ def advance(state: TrainingState, until: int) -> None:
         state.window_loss += loss.detach()
         state.clipped += (norm > setting.clip_norm).to(state.clipped.dtype)
         state.step += 1
-        if state.step % spec.validate_every == 0 or state.step == spec.steps:
+        if _checked(spec, state.step):
             _validate(state)
+
+
+def _checked(spec: RunSpec, step: int) -> bool:
+    """Whether the network is validated after that many steps."""
+    return step % spec.validate_every == 0 or step == spec.steps
 
 
 def _validate(state: TrainingState) -> None:

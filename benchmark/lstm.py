@@ -78,6 +78,11 @@ class StackedLSTM(nn.Module):
         nn.init.zeros_(self.readout.bias)
         return self
 
+    def gradient_norms(self) -> list[float]:
+        """Length of the last backward pass's gradient in the weights of every layer, the lowest first."""
+        layers = [[p.grad for p in layer.parameters() if p.grad is not None] for layer in self.layers]
+        return torch.stack([torch.nn.utils.get_total_norm(gradients) for gradients in layers]).tolist()
+
     def forward(
         self,
         inputs: Tensor,

@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -101,6 +102,25 @@ def test_training_learns_and_keeps_the_best_validation_weights() -> None:
     )
     assert result.second_metric is not None and result.second_metric < 0.05
     assert result.parameters == 4 * 8 * (8 + 8 + 1) + 9 * (8 + 1) and result.state_size == 8
+
+
+def test_the_gradient_of_every_layer_is_written_down_before_it_is_clipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each checked step, and the root of the squares of the layers' norms is at most the whole norm."""
+    whole: list[float] = []
+    clip = torch.nn.utils.clip_grad_norm_
+
+    def seen(parameters: list[torch.Tensor], most: float) -> torch.Tensor:
+        norm = clip(parameters, most)
+        whole.append(float(norm))
+        return norm
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", seen)
+    result = result_of(tiny_spec(depth=2, width=9, setting={"clip_norm": 1e-3}, steps=10, validate_every=4))
+    found = {(step, layer): value for step, metric, layer, value in result.curves if metric == "gradient/norm"}
+    assert sorted(found) == [(4, 0), (4, 1), (8, 0), (8, 1), (10, 0), (10, 1)]
+    for step in (4, 8, 10):
+        layers = np.hypot(found[step, 0], found[step, 1])
+        assert 1e-3 < layers < whole[step - 1]
 
 
 # --- equal arms (PROTOCOL 3, 4, 6, 8) --------------------------------------------------------------------------------
