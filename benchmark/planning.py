@@ -42,7 +42,21 @@ def print_plan(study: Study, workspace: Workspace, console: Console, workers: in
             cited = qualification.cite(group)
             qualified = cited if cited.startswith("qualified") else f"NOT qualified: {cited}"
             console.print(f"control {group.entry.label}: {qualified}{chance(group)}")
+    if missing := natural_copy_missing(study, planned):
+        console.print(missing)
     _print_power(study, planned, console)
+
+
+def natural_copy_missing(study: Study, planned: list[Group]) -> str:
+    """'' or what a full study lacks: A/A on one natural task, where noise is what it is in the data (PROTOCOL 19)."""
+    natural = [
+        group.entry.label
+        for group in planned
+        if not group.entry.control and group.task.known_depth is None and group.task.family != "synthetic"
+    ]
+    if study.purpose != "study" or not natural or set(natural) & set(study.a_a):
+        return ""
+    return f"no A/A on a natural task: name one in a_a beside the null control, such as {natural[0]}"
 
 
 def print_forecasts(
@@ -61,6 +75,12 @@ def print_forecasts(
         before = expected
     if study.confirmation.doubled:
         console.print(f"  (with {study.confirmation.doubled} seeds of every arm trained again with twice the steps)")
+    if tasks := sorted({group.entry.label for group in planned if group.tuned_more}):
+        points = study.points()
+        console.print(
+            f"  (on {', '.join(tasks)} one layer is tuned once more, with {len(study.further_points(points))} points "
+            f"beside the {len(points)} of every depth: fewer trainings where it chooses the same setting)"
+        )
 
 
 def chance(group: Group) -> str:

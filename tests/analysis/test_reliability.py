@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.contingency_tables import mcnemar  # type: ignore[import-untyped]
 
 from benchmark.analysis.analyse import analyse
 from benchmark.analysis.reliability import success_p

@@ -48,13 +48,17 @@ def test_a_table_of_days(reads: Reads) -> None:
         table.values[0, 0] = 9.0
 
 
+PACKED = gzip.compress(DAYS.encode(), mtime=0)
+"""Of no second: what carries the time it was made is another name of a test for each of their processes."""
+
+
 @pytest.mark.parametrize(
     ("name", "packed"),
     [
         ("a.csv", DAYS.encode()),
         ("a.csv", DAYS.encode("utf-8-sig")),
         ("a.csv", (DAYS + "\n\n").replace("\n", "\r\n").encode()),
-        ("a.csv.gz", gzip.compress(DAYS.encode(), mtime=0)),
+        ("a.csv.gz", PACKED),
         ("a.csv.bz2", bz2.compress(DAYS.encode())),
         ("a.csv.xz", lzma.compress(DAYS.encode())),
         ("a.csv", DAYS.replace(",", " , ").encode()),
@@ -271,7 +275,7 @@ def test_a_table_is_read_once_while_the_file_stays_as_it_is(tmp_path: Path) -> N
 
 def test_the_digest_is_that_of_the_content(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(DAYS)
-    (tmp_path / "b.csv.gz").write_bytes(gzip.compress(DAYS.encode(), mtime=0))
+    (tmp_path / "b.csv.gz").write_bytes(PACKED)
     (tmp_path / "c.csv").write_text(DAYS.replace("4", "5"))
     a, b, c = (digest(tmp_path / name) for name in ("a.csv", "b.csv.gz", "c.csv"))
     assert a == b != c and len(a) == 64
@@ -448,7 +452,7 @@ def test_a_fault_is_one_line(reads: Reads, monkeypatch: pytest.MonkeyPatch, faul
     ("name", "content", "line"),
     [
         ("a.xlsx", b"PK\3\4", "this is a workbook; save the sheet as CSV and give that"),
-        ("a.csv.gz", gzip.compress(DAYS.encode(), mtime=0)[:-10], "the file cannot be unpacked, it is damaged or cut: "),
+        ("a.csv.gz", PACKED[:-10], "the file cannot be unpacked, it is damaged or cut: "),
         ("a.csv.gz", DAYS.encode(), "the file cannot be unpacked, it is damaged or cut: Not a gzipped file"),
         ("a.csv.xz", DAYS.encode(), "the file cannot be unpacked, it is damaged or cut: "),
         ("a.zip", DAYS.encode(), "the file cannot be unpacked, it is damaged or cut: "),
