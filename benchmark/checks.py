@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.analysis.replicas import NAMES
 from benchmark.errors import UserError
 from benchmark.sheets import Sheet
 
@@ -21,7 +22,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "phase": ("tune", "rerank", "confirm", "converge"),
     "status": ("done", "diverged", "pruned", "failed"),
     "match": ("parameters", "state", "flops"),
-    "replica": ("", "aa"),
+    "replica": ("", *NAMES),
     "control": ("", "depth", "width", "null"),
     "replicates": ("seeds", "folds", "groups"),
 }

@@ -2,6 +2,9 @@
 
 `conduct` is a generator that asks for trainings and is sent their results. It keeps nothing: run again over the same
 journal it asks for the same trainings in the same order, which is what makes a killed sweep resume exactly.
+
+Where a study asks for it, one layer is tuned once more with as many points as all deeper depths together. It moves
+nothing else: what the other arms are asked, and when an edge is extended, does not depend on it.
 """
 
 from __future__ import annotations
@@ -44,17 +47,17 @@ class _ArmTuning:
 
 
 def conduct(group: Group, seeds: int, domain: Domain = "confirm") -> Asked:
-    """Every arm of the group gets the same points, the same second tries, and `seeds` confirmation seeds.
+    """Every arm gets the same points (depth 1 tuned more: further ones), second tries, and `seeds` confirmation seeds.
 
     The first `doubled` of these are then trained anew with twice the steps, the schedule stretched (PROTOCOL 10).
     Yields batches of requests and is sent a mapping from key to result that holds all of the batch. With
     `domain="development"` the whole runs on development seeds (qualification).
     """
     study, points = group.study, group.study.points()
-    tuning = {arm: _ArmTuning() for arm in group.arms}
+    tuning = {arm: _ArmTuning() for arm in group.alike}
     yield from _tune(group, tuning, points, range(len(points)), domain)
     finalists = yield from _rerank(group, tuning, points, domain)
-    found = {_choose(group, tuning[arm], points, finalists[arm]).edge for arm in group.arms}
+    found = {_choose(group, tuning[arm], points, finalists[arm]).edge for arm in tuning}
     edges = [edge for edge in EDGES if edge in found]
     if edges:
         for edge in edges:
@@ -62,10 +65,16 @@ def conduct(group: Group, seeds: int, domain: Domain = "confirm") -> Asked:
             points = [*points, *beyond]
             yield from _tune(group, tuning, points, range(len(points) - len(beyond), len(points)), domain)
         finalists = yield from _rerank(group, tuning, points, domain)
-        for arm in group.arms:
+        for arm in tuning:
             for request in tuning[arm].again:
                 request.member["superseded"] = request.point not in finalists[arm]
-    chosen = {arm: _choose(group, tuning[arm], points, finalists[arm]).point for arm in group.arms}
+    if group.tuned_more:
+        points = [*points, *study.further_points(points)]
+        more = {group.tuned_more: _ArmTuning()}
+        yield from _tune(group, more, points, range(len(points)), domain)
+        finalists |= yield from _rerank(group, more, points, domain)
+        tuning |= more
+    chosen = {arm: _choose(group, tuning[arm], points, finalists[arm]).point for arm in tuning}
     yield [
         _request(group, arm, points[chosen[arm]], "confirm", chosen[arm], domain, index)
         for index in range(seeds)
@@ -76,19 +85,19 @@ def conduct(group: Group, seeds: int, domain: Domain = "confirm") -> Asked:
             _request(group, arm, points[chosen[arm]], "converge", chosen[arm], domain, index)
             for index in range(study.confirmation.doubled)
             for arm in group.arms
-            if not arm.replica  # A/A asks whether two copies agree, and not how long they train
+            if not arm.replica  # copies of depth 1 ask other things than how long they train
         ]
 
 
 def _tune(
     group: Group, tuning: Mapping[Arm, _ArmTuning], points: Sequence[Setting], asked: Sequence[int], domain: Domain
 ) -> Asked:
-    """Ask every arm the same points, a batch at a time."""
+    """Ask every arm of `tuning` the same points, a batch at a time."""
     size = group.study.tuning.batch
     for start in range(0, len(asked), size):
         batch = [
             _request(group, arm, points[point], "tune", point, domain, point)
-            for arm in group.arms
+            for arm in tuning
             for point in asked[start : start + size]
         ]
         results = yield batch
@@ -107,7 +116,7 @@ def _rerank(
     batch = [
         _request(group, arm, points[point], "rerank", point, domain, index)
         for index in range(rerank.seeds)
-        for arm in group.arms
+        for arm in tuning
         for point in finalists[arm]
         if point not in tuning[arm].reranked
     ]

@@ -38,9 +38,15 @@ class Cost:
 
 
 def trainings(group: Group, arm: Arm, seeds: int) -> dict[int, int]:
-    """Trainings that one arm of the group is asked, by their steps; an edge may add a few once."""
+    """Trainings that one arm of the group is asked, by their steps; an edge may add a few once.
+
+    Depth 1 that is tuned more shares the common points with depth 1, and is priced as if it then chose another one.
+    """
     rerank, doubled = group.study.tuning.rerank, 0 if arm.replica else group.study.confirmation.doubled
-    asked = {group.steps: len(group.study.points()) + rerank.points * rerank.seeds + seeds}
+    points = group.study.points()
+    if arm == group.tuned_more:
+        points = group.study.further_points(points)
+    asked = {group.steps: len(points) + rerank.points * rerank.seeds + seeds}
     return asked | ({2 * group.steps: doubled} if doubled else {})
 
 

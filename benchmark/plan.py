@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from benchmark.analysis.replicas import TUNED
 from benchmark.errors import UserError
 from benchmark.sizing import check, network_shape, solve
 from benchmark.spec import Hyperparameters, RunSpec, Seeds, Variant, stream
@@ -42,10 +44,17 @@ class Arm:
         replica = f"/{self.replica}" if self.replica else ""
         return f"{self.task}/{self.budget}/{self.match}/{self.variant}/L{self.depth}{replica}"
 
+    @property
+    def weights(self) -> str:
+        """What sets its initial weights apart, in its runs' keys too. Depth 1 that is tuned more is depth 1: where both
+        are asked the same training, it is one run.
+        """
+        return "" if self.replica == TUNED else self.replica
+
 
 @dataclass(frozen=True)
 class Group:
-    """The arms that are tuned and confirmed together, on the same points and seeds: a contrast, with its A/A copy."""
+    """The arms that are tuned and confirmed together, on the same seeds: a contrast, with depth 1's other copies."""
 
     study: Study
     entry: TaskEntry
@@ -64,6 +73,16 @@ class Group:
         """The task's dials, without what only says where its data lie."""
         return {name: value for name, value in self.task.parameters().items() if name not in self.task.locations}
 
+    @property
+    def alike(self) -> list[Arm]:
+        """The arms that are asked the same points: all but depth 1 that is tuned more."""
+        return [arm for arm in self.arms if arm.replica != TUNED]
+
+    @property
+    def tuned_more(self) -> Arm | None:
+        """Depth 1 with as many tuning points as all deeper depths together, where the study asks for it."""
+        return next((arm for arm in self.arms if arm.replica == TUNED), None)
+
     @cached_property
     def _digests(self) -> tuple[str, str]:
         return registry.digest(self.entry.task), self.task.data_digest()
@@ -81,7 +100,7 @@ class Group:
         """The training of `arm` with a tuning point's `setting` on the `index`-th seed of a domain.
 
         Tuning seeds come from (task, budget, index), seeds of trainings that read the test split from (task, index), so
-        that budgets are paired: never from a depth, a width or a trial number. Only a replica label moves the
+        that budgets are paired: never from a depth, a width or a trial number. Only A/A's label moves the
         initialisation.
         """
         training, steps = self.study.training, steps or self.steps
@@ -106,12 +125,12 @@ class Group:
             seeds=Seeds(
                 replicate=index,
                 data=seed(domain, "data", *names),
-                initialisation=seed(domain, "initialisation", arm.replica, *names),
+                initialisation=seed(domain, "initialisation", arm.weights, *names),
                 order=seed(domain, "order", *names),
                 dropout=seed(domain, "dropout", *names),
             ),
             fold=index % self.task.folds if folded else None,
-            replica=arm.replica,
+            replica=arm.weights,
             steps=steps,
             validate_every=max(1, steps // training.validations),
             precision=training.precision,
@@ -162,9 +181,11 @@ def groups(study: Study) -> list[Group]:
                         Arm(entry.label, budget, match, variant.name, size.depth, size.width)
                         for size in solution.sizes.values()
                     ]
+                    one = arms[0]
                     if entry.label in study.a_a and match == "parameters":
-                        one = arms[0]
-                        arms.append(Arm(one.task, budget, match, one.variant, one.depth, one.width, REPLICA))
+                        arms.append(dataclasses.replace(one, replica=REPLICA))
+                    if study.tunes_one_layer_more(entry) and match == "parameters":
+                        arms.append(dataclasses.replace(one, replica=TUNED))
                     found.append(Group(study, entry, budget, match, variant, tuple(arms)))
     return found
 

@@ -54,6 +54,7 @@ CASES: list[tuple[str, Any, str, list[str]]] = [
     ("analysis.alpha", 0.01, "addition", ["analysis.alpha"]),
     ("confirmation.looks", [10, 20, 30], "addition", ["confirmation.looks: was [10, 20], now [10, 20, 30]"]),
     ("confirmation.doubled", 0, "addition", ["confirmation.doubled: was 5, now 0"]),
+    ("sensitivity.one_layer_trials", True, "addition", ["sensitivity.one_layer_trials: was false, now true"]),
     ("tuning.rerank.seeds", 4, "addition", ["tuning.rerank.seeds: was 3, now 4"]),
     ("purpose", "screen", "addition", ["purpose"]),
     ("a_a", None, "addition", ["a_a: recall taken away"]),

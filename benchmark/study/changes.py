@@ -44,7 +44,7 @@ _RULES: tuple[tuple[str, Kind], ...] = (
     (r"variants\[[^]]*\]", "addition"),
     (r"variants\[.*", "refused"),
     (r"(budgets|depths|cells|match|a_a)\[.*", "addition"),
-    (r"confirmation\..*|analysis\..*", "addition"),
+    (r"confirmation\..*|analysis\..*|sensitivity\..*", "addition"),
     (r"tuning\.batch", "free"),  # points are computed before any is asked, so that batches only set the pace
     (r"tuning\.rerank\..*", "addition"),
     (r"training\.steps", "free"),  # a default: what counts is in each task's steps

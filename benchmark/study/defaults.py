@@ -49,6 +49,18 @@ def with_defaults(raw: Any) -> Any:
     return raw
 
 
+def with_checks(raw: dict[str, Any]) -> dict[str, Any]:
+    """Fill in what a study that is asked for today carries beside its contrasts, by its purpose.
+
+    Apart from `with_defaults`, since a study that ran before there was such a thing must not take it on when its
+    folder is read again.
+    """
+    raw = copy.deepcopy(raw)
+    if isinstance(checks := raw.setdefault("sensitivity", {}), dict):
+        checks.setdefault("one_layer_trials", raw.get("purpose", "study") == "study" and not raw.get("cells"))
+    return raw
+
+
 def _label(reference: str) -> str:
     """`recall` of `recall`; `my_task` of `path/to/file.py:MyTask`."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", reference.rpartition(":")[2])

@@ -38,7 +38,7 @@ from pydantic import (
 from benchmark import shipped
 from benchmark.analysis.selection import CONVERGED_SEEDS
 from benchmark.spec import Variant
-from benchmark.study.defaults import with_defaults
+from benchmark.study.defaults import with_checks, with_defaults
 from benchmark.study.fairness import refuse_unfair
 from benchmark.study.tasks import complete_parameters, locate_data, locate_tasks, refuse_unplain
 from benchmark.study.tuning import Edge, Strict, Tuning
@@ -170,6 +170,18 @@ class Analysis(Strict):
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
 
 
+class SensitivityChecks(Strict):
+    """What is trained only to ask whether the answer would change.
+
+    `one_layer_trials`: beside the arms that are compared, depth 1 is tuned with as many points as all deeper depths
+    together, at equal parameters, on every task that is no control. Its verdict stands beside the study's and changes
+    nothing in it. Default: true for a study that is loaded with purpose `study`; nothing is added where there is one
+    deeper depth only, which was asked as many points as depth 1.
+    """
+
+    one_layer_trials: bool = False
+
+
 class Study(Strict):
     """A checked study; see the module for the file. Make one with `load`, or from plain types with `from_dict`.
 
@@ -192,6 +204,7 @@ class Study(Strict):
     confirmation: Confirmation
     training: Training = Training()
     analysis: Analysis = Analysis()
+    sensitivity: SensitivityChecks = SensitivityChecks()
     seed: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="before")
@@ -216,6 +229,8 @@ class Study(Strict):
         if self.cells and (self.budgets or self.depths or self.a_a):
             other = "budgets" if self.budgets else "depths" if self.depths else "a_a"
             raise ValueError(f"cells: explicit cells exclude {other}: they are described, not compared")
+        if self.cells and self.sensitivity.one_layer_trials:
+            raise ValueError("sensitivity.one_layer_trials: explicit cells exclude it: nothing is compared")
         if not self.cells and not self.budgets:
             raise ValueError("budgets: give at least one budget, in parameters (or explicit cells)")
         if not self.cells and 1 not in self.depths:
@@ -266,7 +281,7 @@ class Study(Strict):
         """
         locate_tasks(raw, folder, where)
         locate_data(raw, folder, where)
-        complete = cls.from_dict(raw, where).resolved()
+        complete = cls.from_dict(with_checks(raw), where).resolved()
         complete_parameters(complete, where)
         study = cls.from_dict(complete, where)
         refuse_unfair(study, where)
@@ -295,6 +310,17 @@ class Study(Strict):
     def points_beyond(self, edge: Edge) -> list[dict[str, float]]:
         """Two more points beyond that edge of the learning rate, nearest first (PROTOCOL 5)."""
         return self.tuning.beyond(edge, self.seed)
+
+    def further_points(self, points: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+        """What depth 1 is asked beside the `points` of every arm, so that it has as many as all deeper depths together.
+
+        See `Tuning.further`.
+        """
+        return self.tuning.further(points, (len(self.depths) - 1) * len(points), self.seed)
+
+    def tunes_one_layer_more(self, entry: TaskEntry) -> bool:
+        """Whether depth 1 is tuned with more points on this task, at equal parameters, beside the arms compared."""
+        return self.sensitivity.one_layer_trials and not entry.control and len(self.depths) > 2
 
     def steps(self, entry: TaskEntry) -> int:
         """Optimiser steps of every training on a task."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -169,13 +170,30 @@ class Tuning(Strict):
         start, ratio = (rate.high, rate.ratio) if edge == "high" else (rate.low, 1 / rate.ratio)
         return [{**other, "learning_rate": _round(start * ratio ** (k + 1))} for k, other in enumerate(others)]
 
-    def _sobol(self, seed: int, count: int) -> list[dict[str, float]]:
+    def further(self, points: Sequence[Mapping[str, float]], count: int, seed: int) -> list[dict[str, float]]:
+        """Points that bring the `points` every arm was asked, an edge's included, up to `count`; none twice.
+
+        The range stays what it was, and no result decides where they lie. A grid of n rates has n - 1 gaps, so that
+        no even grid of 2n rates holds the first one: the gaps of the grid, all equal on a log scale, are halved one by
+        one, those in the middle of the range first, and when all are halved the halves are. So every gap is halved
+        as often as another or once more, and the count is exact. Sobol points go on in their sequence, over the range
+        to which an edge may have stretched the first ones.
+        """
+        rates = sorted(point["learning_rate"] for point in points)
+        if self.method == "grid":
+            low, high, steps = rates[0], rates[-1], len(rates) - 1
+            places = islice(_halvings(steps), max(0, count - len(rates)))
+            return [{"learning_rate": _round(_log_between(low, high, place / steps))} for place in places]
+        between = min(self.learning_rate.low, rates[0]), max(self.learning_rate.high, rates[-1])
+        return self._sobol(seed, self.count + max(0, count - len(points)), between)[self.count :]
+
+    def _sobol(self, seed: int, count: int, between: tuple[float, float] | None = None) -> list[dict[str, float]]:
         import numpy as np  # imported late: reading a study must stay cheap
         from scipy.stats import qmc
 
         sampler = qmc.Sobol(d=len(self.tuned), scramble=True, rng=np.random.default_rng(stream("tuning points", seed)))
         units = sampler.random_base2(max(1, math.ceil(math.log2(count))))[:count]
-        low, high = self.learning_rate.low, self.learning_rate.high
+        low, high = between or (self.learning_rate.low, self.learning_rate.high)
         asked = []
         for row in units.tolist():
             unit = dict(zip(self.tuned, row, strict=True))
@@ -186,6 +204,18 @@ class Tuning(Strict):
                 point["dropout"] = _or_zero(dropout, unit["dropout"], _between)
             asked.append(point)
         return asked
+
+
+def _halvings(steps: int) -> Iterator[float]:
+    """The middles of `steps` gaps of length 1 from 0 on, then the middles of the halves, and so on; inner ones first.
+
+    Exact: every place is a whole number over a power of two.
+    """
+    gaps = steps
+    while True:
+        middles = [(number + 0.5) * steps / gaps for number in range(gaps)]
+        yield from sorted(middles, key=lambda place: (abs(place - steps / 2), place))
+        gaps *= 2
 
 
 def _round(value: float) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from benchmark.analysis import replicas
 from benchmark.analysis.selection import tuning_score
 from benchmark.spec import RunResult, RunSpec
 from benchmark.tracking.mlflow_api import Dataset, DatasetInput, InputTag, Metric, Param
@@ -28,13 +29,14 @@ def cell_name(
     if match != "parameters":
         parts.append(f"equal {match}")
     if replica:
-        parts.append("A/A" if replica == "aa" else replica)
+        parts.append(replicas.name(replica))
     return " · ".join(parts)
 
 
 def run_name(spec: RunSpec, row: Mapping[str, Any], membership: Mapping[str, Any]) -> str:
     """`recall · L2×31 · seed 04`, with ` · tune p3` or ` · rerank p3` while tuning and ` · converge` after."""
-    name = cell_name(str(row["task"]), spec.depth, spec.width, variant=spec.variant.name, replica=spec.replica)
+    replica = str(membership["replica"])
+    name = cell_name(str(row["task"]), spec.depth, spec.width, variant=spec.variant.name, replica=replica)
     name += f" · seed {spec.seeds.replicate:02d}"
     phase = membership["phase"]
     if phase in ("tune", "rerank"):
@@ -57,12 +59,12 @@ def arm_tags(spec: RunSpec, row: Mapping[str, Any], membership: Mapping[str, Any
                 spec.width,
                 variant=spec.variant.name,
                 match=membership["match"],
-                replica=spec.replica,
+                replica=membership["replica"],
             ),
             "budget": membership["budget"],
             "match": membership["match"],
             "variant": spec.variant.name,
-            "replica": spec.replica,
+            "replica": membership["replica"],
             "arm": membership["arm"],
         }
     )

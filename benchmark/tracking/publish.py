@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmark.analysis.findings import Arm, Findings
 from benchmark.analysis.outcome import Contrast, Pair
+from benchmark.analysis.replicas import A_A
 from benchmark.tracking import projection as project
 from benchmark.tracking.mlflow_api import Experiment, MlflowClient, Param
 from benchmark.tracking.note import note
@@ -175,7 +176,7 @@ def _group_entries(findings: Findings) -> Iterator[_Entry]:
                 "depth/width": arm.width,
             }
             curves += [(name + suffix, float(v), arm.depth) for name, v in values.items() if v is not None]
-        scored = [arm for arm in members if arm.score_mean is not None]
+        scored = [arm for arm in members if arm.score_mean is not None and not arm.replica]
         best = max(scored, key=lambda arm: arm.score_mean or 0.0, default=None)
         yield _Entry(
             identity=f"{task}/{budget}",
@@ -207,7 +208,7 @@ def _judged(findings: Findings, arm: Arm) -> tuple[Contrast | None, Pair | None]
     place = (arm.task, arm.budget, arm.match, arm.variant)
     for contrast in findings.contrasts:
         same = place == (contrast.task, contrast.budget, contrast.match, contrast.variant)
-        if same and (contrast.role == "A/A") == bool(arm.replica):
+        if same and (contrast.role == "A/A") == (arm.replica == A_A):
             pairs = (p for p in contrast.pairs if (p.depth, p.replica) == (arm.depth, arm.replica))
             return contrast, next(pairs, None)
     return None, None
