@@ -18,7 +18,7 @@ import pandas as pd
 from benchmark import inferred
 from benchmark.checks import ARM, PLACE, TUNED, Uses, check_cells, check_keys, check_rows
 from benchmark.errors import UserError
-from benchmark.evidence import MEMBERS, RUNS, TABLES, Evidence, frame, read_table
+from benchmark.evidence import MEMBERS, RUNS, TABLES, Evidence, frame, read_optional, read_table
 from benchmark.sheets import SUFFIXES, near, read_sheet
 
 SKILL = "skill"
@@ -132,7 +132,8 @@ def _folder(folder: Path, margin: float | None, alpha: float | None) -> Loaded:
         tables |= {name: _complete(path, name) for name in ("runs", "members") if (path := paths[name])}
     else:
         tables |= _split(uses)
-    return Loaded(Evidence(**tables, study=study), absent, [*runs.unread, *members.unread])
+    evidence = Evidence(**tables, **read_optional(folder), study=study)
+    return Loaded(evidence, absent, [*runs.unread, *members.unread])
 
 
 _WITHOUT_TABLE = {
@@ -168,6 +169,7 @@ def _fill(uses: Uses, path: Path) -> list[str]:
     if scores == [SKILL]:
         for kind, value in (("", 1 - table[SKILL]), ("trivial_", 1.0), ("best_", 0.0)):
             table[f"{kind}validation_loss"] = table[f"{kind or 'test_'}loss"] = value
+        table.loc[table["phase"].isin(TUNED), "test_loss"] = pd.NA  # a tuning row's skill is that on validation
         uses.origins |= dict.fromkeys((*LOSSES, "validation_loss"), uses.origins[SKILL])
         scored = [f"{kind}{part}loss" for kind in ("", "trivial_", "best_") for part in ("validation_", "")]
         absent = [column for column in absent if column not in ("test_loss", *scored)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmark import instrument
 from benchmark.errors import UserError
-from benchmark.evidence import TABLES, replace_file
+from benchmark.evidence import OPTIONAL, TABLES, replace_file
 
 KEPT = ("study.yaml", "environment.json", *(f"{name}.parquet" for name in TABLES), "runs.csv", "verdict.json")
 
@@ -30,6 +30,12 @@ def publish(folder: Path, out: Path, instrument_file: Path | None) -> Path:
         )
     record = instrument.record(folder) if instrument_file is not None else None
     if record is not None:
+        checks = json.loads((folder / "verdict.json").read_text())["checks"]
+        if failed := [check for check in checks if check["passed"] is False]:
+            raise UserError(
+                f"{folder.name} cannot be cited as a checked instrument: its check of fairness {failed[0]['name']!r} "
+                f"failed ({failed[0]['words']})"
+            )
         carried = {control["kind"] for control in record["controls"] if control["passed"]}
         if lacking := sorted({"depth", "width", "null", "A/A"} - carried):
             raise UserError(
@@ -38,7 +44,8 @@ def publish(folder: Path, out: Path, instrument_file: Path | None) -> Path:
     target = out / folder.name
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(folder / "figures", target / "figures")
-    for name in (*KEPT, "report.html"):
+    measured = [f"{name}.parquet" for name in OPTIONAL if (folder / f"{name}.parquet").is_file()]
+    for name in (*KEPT, *measured, "report.html"):
         shutil.copy2(folder / name, target / name)
     if record is not None and instrument_file is not None:
         replace_file(instrument_file, (json.dumps(record, indent=1) + "\n").encode())

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmark import forecast, qualification
+from benchmark import engine_checks, forecast, qualification
 from benchmark.errors import UserError
 from benchmark.journal import Journal, study_lock
 from benchmark.plan import Group, groups
@@ -27,6 +27,7 @@ def qualify_study(
     if not mains:
         labels = ", ".join(entry.label for entry in study.tasks if entry.control) or "none"
         raise UserError(f"study {study.name!r} has no control to qualify by that label; its controls: {labels}")
+    engine_checks.require(mains)
     folder = workspace.make_folder(f"qualify-{study.name}")
     good = True
     with (

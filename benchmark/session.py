@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from benchmark import environment, evidence, forecast, instrument, qualification
+from benchmark import engine_checks, environment, evidence, forecast, instrument, qualification
 from benchmark.analysis.analyse import analyse
 from benchmark.analysis.findings import Findings
 from benchmark.conduct import Request
@@ -168,6 +168,7 @@ def open_session(
 ) -> Session:
     """Everything that can refuse does so here, before the first store is touched."""
     planned = groups(study)
+    engine_checks.require(planned)
     folder = workspace.make_folder(study.name)
     stack.enter_context(study_lock(folder))
     journal = stack.enter_context(Journal.open(folder / "journal.jsonl"))

@@ -16,9 +16,11 @@ import yaml
 
 from benchmark import instrument, own
 from benchmark.cli import main
+from benchmark.errors import UserError
 from benchmark.evidence import read
 from benchmark.export import predict
 from benchmark.plan import groups
+from benchmark.publish import publish
 from benchmark.study import Study
 from tasks.own.series import OwnSeries
 from tests.conftest import ROOT
@@ -174,6 +176,17 @@ def test_a_study_with_controls_cites_none() -> None:
 def test_the_cited_controls_are_the_published_ones() -> None:
     published = json.loads((ROOT / "configs" / "instrument.json").read_text())
     assert published == instrument.record(ROOT / "results" / "published" / published["study"])
+
+
+def test_a_study_whose_comparison_was_not_fair_is_cited_by_nobody(tmp_path: Path) -> None:
+    folder = shutil.copytree(ROOT / "results" / "published" / "laptop", tmp_path / "laptop")
+    found = json.loads((folder / "verdict.json").read_text())
+    assert [check["passed"] for check in found["checks"]] == [True] * 5
+    found["checks"][4] |= {"passed": False, "words": "depth 4 is larger"}
+    (folder / "verdict.json").write_text(json.dumps(found))
+    with pytest.raises(UserError, match="check of fairness 'equal size' failed \\(depth 4 is larger\\)"):
+        publish(folder, tmp_path / "out", tmp_path / "instrument.json")
+    assert not (tmp_path / "out").exists() and not (tmp_path / "instrument.json").exists()
 
 
 @pytest.mark.parametrize(
