@@ -1,0 +1,24 @@
+"""Where on the page something that was found of a contrast stands: in the order of the groups, under their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from benchmark.analysis.diagnoses import Effort, Trainability
+from benchmark.analysis.findings import Findings
+from benchmark.report.groups import groups
+
+Item = TypeVar("Item", Trainability, Effort)
+
+
+def placed(findings: Findings, items: Sequence[Item]) -> list[tuple[str, Item]]:
+    """(label, item), natural tasks first; at most one item a contrast."""
+    found = {(item.task, item.budget, item.match, item.variant): item for item in items}
+    labelled = []
+    for group in groups(findings):
+        first = group.contrast or next(iter(group.arms), None)
+        item = found.get((first.task, first.budget, first.match, first.variant)) if first else None
+        if item:
+            labelled.append((group.label, item))
+    return labelled
