@@ -97,21 +97,53 @@ BLOCKS: dict[str, str] = {"key": "string", "block": "string", "loss": "Float64",
 CURVES: dict[str, str] = {"key": "string", "step": "Int64", "metric": "string", "layer": "Int64", "value": "Float64"}
 TABLES = {"runs": RUNS, "members": MEMBERS, "blocks": BLOCKS, "curves": CURVES}
 
+# Written by `strata timescales`: one row per lag of a trace, and one per measure of a layer.
+TIMESCALES: dict[str, str] = {
+    "key": "string",
+    "task": "string",
+    "depth": "Int64",
+    "layer": "Int64",  # from 0, the lowest
+    "state": "string",  # h, c
+    "network": "string",  # trained, untrained
+    "lag": "Int64",
+    "distance": "Float64",
+    "low": "Float64",
+    "high": "Float64",
+}
+LAYERS: dict[str, str] = {
+    "key": "string",
+    "task": "string",
+    "depth": "Int64",
+    "layer": "Int64",
+    "state": "string",  # '' for an ablation
+    "network": "string",
+    "measure": "string",  # half_life, one_over_e, area, ablation
+    "value": "Float64",
+    "low": "Float64",
+    "high": "Float64",
+    "censored": "boolean",
+    "sites": "Int64",
+}
+OPTIONAL = {"timescales": TIMESCALES, "layers": LAYERS}
+"""Tables that a study has where a person asked for them; without them everything else is as it was."""
+
 
 @dataclass(frozen=True)
 class Evidence:
-    """The four tables and the resolved study (plain YAML types) they belong to."""
+    """The four tables and the resolved study (plain YAML types) they belong to; optional tables where there are any."""
 
     runs: pd.DataFrame
     members: pd.DataFrame
     blocks: pd.DataFrame
     curves: pd.DataFrame
     study: Mapping[str, Any]
+    timescales: pd.DataFrame | None = None
+    layers: pd.DataFrame | None = None
 
 
 def frame(rows: list[dict[str, Any]], table: str) -> pd.DataFrame:
     """Rows as a table of the schema: columns in order, absent values as NA, unknown columns a KeyError."""
-    schema = TABLES[table]
+    schema = (TABLES | OPTIONAL)[table]
     for row in rows:
         if unknown := row.keys() - schema.keys():
             raise KeyError(f"{table} has no column {sorted(unknown)[0]!r}")
@@ -174,7 +206,7 @@ def open_parquet(path: Path) -> pq.ParquetFile:
 
 def read_table(path: Path, name: str) -> pd.DataFrame:
     """One table of the schema, complete. Raises UserError naming the column that is missing."""
-    schema = TABLES[name]
+    schema = (TABLES | OPTIONAL)[name]
     arrow = open_parquet(path).read()
     if missing := [column for column in schema if column not in arrow.column_names]:
         raise UserError(f"{path} lacks the column {missing[0]!r}: it was written by another version of Strata")
@@ -198,4 +230,10 @@ def read(folder: Path) -> Evidence:
             )
         tables[name] = read_table(path, name)
     study = yaml.safe_load((folder / "study.yaml").read_text())
-    return Evidence(study=study, **tables)
+    return Evidence(study=study, **tables, **read_optional(folder))
+
+
+def read_optional(folder: Path) -> dict[str, pd.DataFrame]:
+    """The optional tables that a folder holds, by name."""
+    paths = {name: folder / f"{name}.parquet" for name in OPTIONAL}
+    return {name: read_table(path, name) for name, path in paths.items() if path.exists()}

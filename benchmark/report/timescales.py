@@ -1,0 +1,124 @@
+"""At what timescale does each layer work? The trace of one changed input, layer by layer, and the words around it."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from benchmark.analysis.findings import Findings
+from benchmark.analysis.traces import LayerTrace, State, Timescale
+from benchmark.report.groups import groups
+from benchmark.report.style import GREY, WIDTH, Picture, colour, draw, marker
+from benchmark.report.words import finite, layers, sentence
+
+SHOWN: State = "h"
+"""The state in the picture: what a layer passes up. The table has both."""
+
+
+def placed(findings: Findings) -> list[tuple[str, list[Timescale]]]:
+    """(label, its depths), natural tasks first, shallow first."""
+    found = []
+    for group in groups(findings):
+        first = group.contrast or next(iter(group.arms), None)
+        if first is not None:
+            place = (first.task, first.budget, first.match, first.variant)
+            mine = [one for one in findings.timescales if (one.task, one.budget, one.match, one.variant) == place]
+            if mine:
+                found.append((group.label, sorted(mine, key=lambda one: one.depth)))
+    return found
+
+
+def picture(findings: Findings) -> Picture | None:
+    """A row for every task, a column for every depth; None where nothing was measured.
+
+    Every trace is drawn as a share of its own peak, so that all are read at one height: where a line crosses the half
+    is the half-life of its layer.
+    """
+    rows = placed(findings)
+    if not rows:
+        return None
+    depths = sorted({one.depth for _, several in rows for one in several})
+    every = list(range(1, depths[-1] + 1))
+
+    def paint(figure: Figure) -> None:
+        handles = [
+            Line2D([], [], color=colour(layer, every), marker=marker(layer, every), markersize=8, linewidth=2,
+                   label=_named(layer, depths[-1]))
+            for layer in every
+        ]  # fmt: skip
+        figure.legend(handles=handles, loc="outside upper left", ncols=4)
+        kinds = [
+            Line2D([], [], color=GREY, linewidth=2, label="trained"),
+            Line2D([], [], color=GREY, linewidth=1.2, alpha=0.5, linestyle=(0, (4, 2)), label="untrained"),
+        ]
+        figure.legend(handles=kinds, loc="outside upper right", ncols=2)
+        grid = figure.subplots(len(rows), len(depths), squeeze=False, sharey=True, sharex="row")
+        for line, (label, several) in zip(grid, rows, strict=True):
+            for axes, depth in zip(line, depths, strict=True):
+                one = next((each for each in several if each.depth == depth), None)
+                _panel(axes, one, every)
+                axes.set_title(layers([depth]))
+            place = {"xy": (0, 1), "xycoords": "axes fraction", "xytext": (0, 25), "textcoords": "offset points"}
+            line[0].annotate(label, **place, fontweight="bold")
+            line[0].set_ylabel("trace of the change\n(share of its peak)")
+        figure.supxlabel("steps since one input was changed", fontsize=12)
+
+    alt = "Trace that one changed input leaves in every layer, against the steps since, trained and untrained"
+    return draw("timescales", alt, (WIDTH, 1.0 + 2.6 * len(rows)), paint)
+
+
+def _named(layer: int, deepest: int) -> str:
+    if deepest == 1:
+        return "layer 1"
+    return f"layer {layer}{' (reads the input)' if layer == 1 else ''}"
+
+
+def _panel(axes: Axes, one: Timescale | None, every: list[int]) -> None:
+    axes.set_ylim(0, 1.05)
+    axes.set_yticks([0, 0.5, 1], ["0", "half", "1"])
+    axes.axhline(0.5, color=GREY, linewidth=1, zorder=0)
+    if one is None:
+        axes.text(0.5, 0.6, "not measured", transform=axes.transAxes, ha="center", color=GREY)
+        return
+    for trace in sorted(one.traces, key=lambda trace: trace.network, reverse=True):
+        if trace.state == SHOWN:
+            _trace(axes, trace, every)
+    axes.set_xlim(0, one.window)
+
+
+def _trace(axes: Axes, trace: LayerTrace, every: list[int]) -> None:
+    peak = trace.peak
+    if not peak > 0:
+        return
+    ink, trained = colour(trace.layer, every), trace.network == "trained"
+    lags = [lag for lag, _, _, _ in trace.curve]
+    shares = [distance / peak for _, distance, _, _ in trace.curve]
+    if not trained:
+        axes.plot(lags, shares, color=ink, linewidth=1.2, alpha=0.5, linestyle=(0, (4, 2)), zorder=2)
+        return
+    axes.plot(lags, shares, color=ink, linewidth=2, zorder=3)
+    bounded = [(lag, low / peak, high / peak) for lag, _, low, high in trace.curve if finite(low) and finite(high)]
+    if bounded:
+        at, low, high = zip(*bounded, strict=True)
+        axes.fill_between(at, low, high, color=ink, alpha=0.14, linewidth=0, zorder=1)
+    if finite(trace.half_life.value) and not trace.half_life.outlasts:
+        axes.plot([trace.half_life.value], [0.5], marker=marker(trace.layer, every), color=ink, markersize=8, zorder=4)
+
+
+def lines(findings: Findings) -> list[str]:
+    """A sentence for every depth of every task."""
+    return [sentence(one.sentence) for _, several in placed(findings) for one in several]
+
+
+def limits(findings: Findings) -> list[str]:
+    """What limits them, once for all that it is true of."""
+    found = [(f"{label}, {layers([one.depth])}", one) for label, several in placed(findings) for one in several]
+    where: dict[str, list[str]] = {}
+    for label, one in found:
+        for limit in one.limits:
+            where.setdefault(limit, []).append(label)
+    return [
+        sentence(limit if len(labels) == len(found) else f"{limit} ({'; '.join(labels)})")
+        for limit, labels in where.items()
+    ]
