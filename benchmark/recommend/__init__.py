@@ -1,0 +1,1 @@
+"""How many layers of how many cells for a problem like this: what published verdicts say, and whether they know."""
