@@ -370,6 +370,24 @@ def analyse(
 
 
 @app.command()
+def claims(
+    studies: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="STUDY_FOLDER", help="Folders of studies; default all published ones."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """What people say about depth, each claim with its verdict over these studies; a screen supports none."""
+    from benchmark.claims import print_ledger, read
+
+    found = read(studies or [])
+    if as_json:
+        print(json.dumps(found.record(), indent=1, allow_nan=False))
+        return
+    print_ledger(found, log_console())
+
+
+@app.command()
 def ui(
     study: Annotated[str | None, typer.Argument(help="The study to open on; default all.")] = None,
     port: Annotated[int | None, typer.Option(help="Default: the first free one from 5000.")] = None,
@@ -439,6 +457,34 @@ def export(
 
 
 @app.command()
+def timescales(
+    study: NameArgument,
+    task: Annotated[str | None, typer.Option(help="Label of one task; default all.")] = None,
+    depth: Annotated[int | None, typer.Option(help="Layers, with one layer beside them; default all.")] = None,
+    seeds: Annotated[int, typer.Option(help="Confirmed networks of every arm, at most.")] = 10,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Measure how long each layer remembers: train confirmed networks once more, change one input, follow the change.
+
+    Adds timescales.parquet and layers.parquet to the study's folder, and a section to its report. Goes on where it
+    was stopped.
+    """
+    from benchmark.report.words import withheld
+    from benchmark.timescales.run import timescales as measure
+    from benchmark.workspace import Workspace
+
+    folder = (
+        Path(study) if (Path(study) / "runs.parquet").exists() else Workspace.here(workspace).existing_folder(study)
+    )
+    console = log_console()
+    findings = measure(folder, console, task, depth, seeds)
+    said = [findings.headline] if withheld(findings) else [f"{one.sentence}." for one in findings.timescales]
+    for line in said:
+        console.print(line, markup=False)
+    console.print(f"report: {folder / 'report.html'}")
+
+
+@app.command()
 def publish(
     study: NameArgument,
     out: Annotated[Path, typer.Option(help="Folder of published studies.")] = Path("results/published"),
@@ -495,6 +541,79 @@ def calibrate(
     else:
         print(table.terminal(rows))
     return 0
+
+
+PROBLEM = "Your problem"
+
+
+@app.command()
+def recommend(
+    family: Annotated[
+        str,
+        typer.Option(help="speech, finance, text, images, synthetic or own.", rich_help_panel=PROBLEM),
+    ] = "",
+    length: Annotated[int | None, typer.Option(help="Steps of a sequence.", rich_help_panel=PROBLEM)] = None,
+    inputs: Annotated[
+        int | None, typer.Option(help="Features of a step, or symbols of the vocabulary.", rich_help_panel=PROBLEM)
+    ] = None,
+    outputs: Annotated[int, typer.Option(help="Classes, or regression dimensions.", rich_help_panel=PROBLEM)] = 1,
+    target: Annotated[
+        Literal["step", "sequence", "labels"] | None,
+        typer.Option(help="One target a step, one a sequence, or labels without times.", rich_help_panel=PROBLEM),
+    ] = None,
+    embedding: Annotated[
+        int, typer.Option(help="Numbers that stand for a symbol; 0: one-hot.", rich_help_panel=PROBLEM)
+    ] = 0,
+    known_depth: Annotated[
+        int | None, typer.Option(help="Levels of what makes the data, where known.", rich_help_panel=PROBLEM)
+    ] = None,
+    parameters: Annotated[int | None, typer.Option(help="What you can afford: parameters.")] = None,
+    flops: Annotated[int | None, typer.Option(help="Or: FLOPs a sequence, forward.")] = None,
+    milliseconds: Annotated[
+        float | None, typer.Option(help="Or: milliseconds a sequence, measured on this machine.")
+    ] = None,
+    task: Annotated[str, typer.Option(help="A published task, TASK or STUDY/TASK, in place of your problem.")] = "",
+    study: Annotated[Path | None, typer.Option(help="The folder of your own study: it outranks all else.")] = None,
+    evidence: Annotated[
+        Path | None, typer.Option(help="Folder of published studies; default results/published.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="How often would it have been right? Hides each published task once.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Layers and cells for a problem like yours, from published verdicts or your own study; "not known" is an answer.
+
+    strata recommend --family speech --length 50 --inputs 13 --target step --parameters 6000
+    """
+    from benchmark.recommend import words
+    from benchmark.recommend.check import check as checked
+    from benchmark.recommend.published import load
+    from benchmark.recommend.recommend import question
+    from benchmark.recommend.recommend import recommend as answered
+    from benchmark.workspace import Workspace
+
+    place = evidence or Workspace.here().results / "published"
+    if check:
+        if family or task or study or parameters or flops or milliseconds:
+            raise UserError("--check asks about every published task in turn: leave out the problem and the limit")
+        held = checked(load(place))
+        print(json.dumps(words.check_record(held), indent=1) if as_json else "\n".join(words.check_lines(held)))
+        return
+    asked = question(
+        family=family,
+        length=length,
+        inputs=inputs,
+        outputs=outputs,
+        target=target,
+        embedding=embedding,
+        known_depth=known_depth,
+        limits={"parameters": parameters, "flops": flops, "milliseconds": milliseconds},
+        task=task,
+        study=study,
+    )
+    found = answered(asked, place)
+    print(json.dumps(words.answer_record(found), indent=1) if as_json else "\n".join(words.answer_lines(found)))
 
 
 # --- tasks -----------------------------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ FAULTS: list[tuple[Callable[[pd.DataFrame], pd.DataFrame], str, int | None, list
     (every("status", "done", 7, "ok"), "status", 7, ["'ok' is none of done, diverged"]),
     (every("status", "done", 7, ""), "status", 7, ["is empty"]),
     (every("match", "parameters", 7, "weights"), "match", 7, ["'weights' is none of parameters, state, flops"]),
-    (every("replica", "", 7, "bb"), "replica", 7, ["'bb' is none of (empty), aa"]),
+    (every("replica", "", 7, "bb"), "replica", 7, ["'bb' is none of (empty), aa, tuned"]),
     (every("control", "depth", 7, "width"), "control", 7, ["other rows of the same task say 'depth'"]),
     (every("budget", 3000, 7, None), "budget", 7, ["is empty"]),
     (every("superseded", False, 7, "maybe"), "superseded", 7, ["'maybe' is neither true nor false"]),

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from benchmark.analysis import across, gates, mixed, power
+from benchmark.analysis import across, fairness, gates, mixed, power
 from benchmark.analysis import controls as instrument
 from benchmark.analysis.advice import FAMILY, advise
 from benchmark.analysis.arms import arms
+from benchmark.analysis.claims.ledger import ledger
 from benchmark.analysis.contrasts import Measured
 from benchmark.analysis.decisions import decisions
+from benchmark.analysis.effort import effort
 from benchmark.analysis.equal_cost import equal_costs
 from benchmark.analysis.exchange import rates
 from benchmark.analysis.family import Declared
-from benchmark.analysis.findings import Advice, Arm, Control, Findings
+from benchmark.analysis.findings import Advice, Arm, Check, Control, Findings
 from benchmark.analysis.intervals import BCA_PAIRS
 from benchmark.analysis.kinds import Role
 from benchmark.analysis.looks import Looking
 from benchmark.analysis.outcome import Contrast
 from benchmark.analysis.scores import scores
+from benchmark.analysis.sensitivity import sensitivities
+from benchmark.analysis.third_layer import beyond_two
+from benchmark.analysis.timescales import timescales
+from benchmark.analysis.trainability import trainability
 from benchmark.evidence import Evidence
 from benchmark.spec import PROTOCOL_VERSION
 
@@ -39,12 +46,13 @@ def analyse(evidence: Evidence) -> Findings:
     found_arms = arms(rows, evidence.curves, roles, at.seeds, study["analysis"]["margin"])
     controls = instrument.controls(contrasts, study)
     advice = _advice(measured, contrasts, found_arms, at)
+    checks = fairness.checks(made.declared, evidence)
     exploratory = "; ".join(filter(None, [study.get("state", {}).get("exploratory", ""), at.undeclared]))
-    return Findings(
+    found = Findings(
         study=study["name"],
         purpose=study["purpose"],
         protocol=PROTOCOL_VERSION,
-        headline=_headline(contrasts, controls, advice, study, exploratory),
+        headline=_headline(contrasts, checks, controls, advice, study, exploratory),
         controls_line=instrument.line(controls, study["purpose"], study.get("state", {}).get("instrument")),
         look=at.look,
         looks=at.declared,
@@ -61,8 +69,16 @@ def analyse(evidence: Evidence) -> Findings:
         interaction=mixed.mixed(matrices, purpose),
         exchange=rates(matrices, purpose),
         equal_costs=equal_costs(matrices, purpose),
+        checks=checks,
+        sensitivity=sensitivities(made, evidence),
+        trainability=trainability(made, evidence),
+        effort=effort(measured, contrasts, purpose),
+        timescales=timescales(evidence),
+        beyond_two=beyond_two(measured, evidence.blocks, study, at.look.alpha),
+        known_depths={one.task: one.known_depth for one in matrices if one.known_depth is not None},
         seconds=math.fsum(evidence.runs["seconds"].dropna().astype(float)),
     )
+    return dataclasses.replace(found, claims=ledger([found]))
 
 
 def _advice(
@@ -83,6 +99,7 @@ def _role(task: str, contrasts: Sequence[Declared]) -> Role:
 
 def _headline(
     contrasts: Sequence[Contrast],
+    checks: Sequence[Check],
     controls: Sequence[Control],
     advice: Sequence[Advice],
     study: Mapping[str, Any],
@@ -91,6 +108,8 @@ def _headline(
     purpose = study["purpose"]
     if purpose == "smoke":
         return "No claim: a smoke study only tests the machinery."
+    if unfair := fairness.unfair(checks):
+        return f"{unfair[0].upper()}{unfair[1:]}. The answer is withheld."
     said = instrument.line(controls, purpose, study.get("state", {}).get("instrument"))
     if any(not instrument.sound(control, purpose) for control in controls):
         return f"{said[0].upper()}{said[1:]}. The answer is withheld."
@@ -123,7 +142,7 @@ def _notes(
     """Limits that a reader must know, one sentence each."""
     notes = []
     if study["purpose"] == "screen":
-        rates = max((len(arm.tuning) for arm in found_arms), default=0)
+        rates = max((len(arm.tuning) for arm in found_arms if not arm.replica), default=0)
         grid = f"coarse grid of {rates} learning rates" if rates else "no tuning to read"
         unchecked = "" if study["confirmation"].get("doubled") else ", no check with twice the steps"
         notes.append(f"A screen: {grid}{unchecked}; it supports no claim.")
@@ -149,8 +168,6 @@ def _notes(
             notes.append(f"{one.declared.task} is fixed data: judged by sign flips of {one.units} {unit} {how}.")
         if one.units >= BCA_PAIRS:
             notes.append(f"{one.declared.task}: {one.units} pairs, so intervals are BCa; p is by sign flips.")
-        if _batches_differ(one.confirm):
-            notes.append(f"{one.declared.task}: arms of one seed received different batches: the pairing is broken.")
     relative = sorted({c.task for c in contrasts if c.score == "relative reduction"})
     if relative:
         notes.append(f"{', '.join(relative)}: no best possible score is known, so scores are relative reductions.")
@@ -181,12 +198,6 @@ def _less_often(contrasts: Sequence[Contrast], alpha: float) -> list[str]:
         f"p = {pair.p_success_adjusted:.3g})."
         for one, pair in found
     ]
-
-
-def _batches_differ(confirm: pd.DataFrame) -> bool:
-    """PROTOCOL 4: on one seed every depth receives the same data in the same order."""
-    done = confirm[(confirm["replica"] == "") & (confirm["status"] == "done")]
-    return any(bool((done.groupby("seed")[column].nunique() > 1).any()) for column in ("data_hash", "order_hash"))
 
 
 def _mismatches(rows: pd.DataFrame, margin: float) -> list[str]:

@@ -6,9 +6,13 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from benchmark.analysis.beyond import BeyondTwo
+from benchmark.analysis.claims.claim import Claim
+from benchmark.analysis.diagnoses import Effort, Trainability
 from benchmark.analysis.estimates import EqualCost, Mixed, Pooled, Rate
 from benchmark.analysis.kinds import Role
 from benchmark.analysis.outcome import Contrast, Look
+from benchmark.analysis.traces import Timescale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +69,17 @@ class Control:
     """Whether the answer is withheld when it fails. A/A on a natural task is printed and gates nothing."""
 
 
+@dataclass(frozen=True)
+class Check:
+    """One check of fairness by its name; a failed one withholds the answer."""
+
+    name: str
+    passed: bool | None
+    """None where the evidence does not show it."""
+    words: str
+    """What held, what did not, or what is not shown; without a full stop."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Advice:
     """Advice on a person's own series. Gains are of the contrast's score: shares of the trivial predictor's loss."""
@@ -81,6 +96,26 @@ class Advice:
     high: float | None
     words: list[str]
     """Sentences for a person, without full stops."""
+
+
+Variation = Literal["second metric", "best seed dropped", "one layer tuned more"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sensitivity:
+    """One primary contrast judged anew under one variation."""
+
+    task: str
+    budget: int
+    match: str
+    variant: str
+    kind: Variation
+    stands: bool | None
+    """Whether the study's verdict stands; None where the variation cannot tell."""
+    verdict: str
+    """The verdict under the variation; on the second metric, which has no margin, the direction."""
+    words: str
+    """What was found, without a full stop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +152,26 @@ class Findings:
     """How much larger one layer must be to score what a deeper network scores (PROTOCOL 17)."""
     equal_costs: list[EqualCost] = field(default_factory=list)
     """Depths at equal parameters, total state, FLOPs and seconds, between tuned budgets."""
+    checks: list[Check] = field(default_factory=list)
+    """The checks of fairness, in one order."""
+
+    sensitivity: list[Sensitivity] = field(default_factory=list)
+    """Would the answer change? The variations of every primary contrast."""
+
+    trainability: list[Trainability] = field(default_factory=list)
+    """Did the deeper networks of every contrast train, and if one is worse, why?"""
+    effort: list[Effort] = field(default_factory=list)
+    """Would the order of the depths change with less tuning?"""
+
+    timescales: list[Timescale] = field(default_factory=list)
+    """How long each layer remembers a changed input; empty where `strata timescales` was not run."""
+
+    beyond_two: list[BeyondTwo] = field(default_factory=list)
+    """Every depth beyond two against two layers."""
+    known_depths: dict[str, int] = field(default_factory=dict)
+    """Task -> how deep its generator is, where that is known."""
+    claims: list[Claim] = field(default_factory=list)
+    """The ledger over this study alone."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""

@@ -7,19 +7,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmark.analysis.fairness import SIZES, TOLERANCE
 from benchmark.analysis.findings import Arm, Findings
 from benchmark.analysis.outcome import Contrast, Pair
-
-TOLERANCE = 0.05
-"""(largest - smallest) / smallest up to which the arms of a contrast are of one size (PROTOCOL 1)."""
-_SIZES = {"parameters": "parameters", "state": "state_size", "flops": "flops"}
 
 
 def limits(contrast: Contrast, arms: Sequence[Arm], tuned: bool) -> list[str]:
     """What a verdict takes for granted because the evidence does not show it. `tuned`: tuning trainings are there."""
     place = (contrast.task, contrast.budget, contrast.match, contrast.variant)
     mine = [arm for arm in arms if (arm.task, arm.budget, arm.match, arm.variant) == place]
-    sizes = [getattr(arm, _SIZES[contrast.match]) for arm in mine if contrast.match in _SIZES]
+    sizes = [getattr(arm, SIZES[contrast.match]) for arm in mine if contrast.match in SIZES]
     found = [] if tuned else ["tuning not shown"]
     if not sizes or min(sizes) <= 0:
         found.append("equal size not shown")
@@ -51,7 +48,9 @@ def outline(findings: Findings, absent: Sequence[str], unread: Sequence[str], tu
         "absent": list(absent),
         "unread": list(unread),
         "contrasts": [_contrast(one, limits(one, findings.arms, tuned)) for one in findings.contrasts],
+        "checks": [dataclasses.asdict(check) for check in findings.checks],
         "controls": [dataclasses.asdict(control) for control in findings.controls],
+        "sensitivity": [dataclasses.asdict(one) for one in findings.sensitivity],
         "notes": list(findings.notes),
     }
     return {name: _plain(value) for name, value in record.items()}

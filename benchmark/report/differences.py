@@ -37,8 +37,8 @@ def differences(findings: Findings) -> Picture:
         axes = figure.subplots(len(panels), 1, height_ratios=heights, squeeze=False)[:, 0]
         for panel, (title, rows) in zip(axes, panels, strict=True):
             _panel(panel, findings, rows, every)
-            held = title == "Tasks" and withheld(findings)
-            panel.set_title(f"{title}: withheld, a control does not hold" if held else title, fontweight="bold")
+            held = withheld(findings) if title == "Tasks" else ""
+            panel.set_title(f"{title}: withheld, {held}" if held else title, fontweight="bold")
         marked = any(contrast.score != "skill" for contrast in contrasts)
         label = "difference in skill, deeper minus one layer"
         axes[-1].set_xlabel(f"{label}\n(* in relative reduction of the trivial loss)" if marked else label)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from benchmark.analysis.findings import Findings
-from benchmark.report import across, fronts
+from benchmark.report import across, effort, fronts, timescales, trainability
 from benchmark.report.differences import differences
 from benchmark.report.groups import Group, depths, groups
 from benchmark.report.phase import phase
@@ -43,7 +43,10 @@ def pictures(findings: Findings) -> dict[str, Picture]:
             sizes(findings),
             fronts.picture(findings),
             *shared,
+            trainability.picture(findings),
+            timescales.picture(findings),
             tuning(findings),
+            effort.picture(findings),
         )
         if picture
     ]

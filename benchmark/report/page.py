@@ -11,12 +11,17 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from benchmark.analysis import fairness, replicas
 from benchmark.analysis.findings import Arm, Findings
 from benchmark.analysis.outcome import Contrast
-from benchmark.report import across, words
+from benchmark.report import across, sensitivity, words
+from benchmark.report import effort as searched
 from benchmark.report import groups as grouping
+from benchmark.report import timescales as lasting
+from benchmark.report import trainability as trained
 from benchmark.report.figures import name_of
 from benchmark.report.groups import Group
+from benchmark.report.places import placed
 from benchmark.report.style import Picture
 
 
@@ -117,7 +122,9 @@ def page(findings: Findings, pictures: Mapping[str, Picture]) -> str:
         "inline": inline,
         "interval": interval,
         "layers": words.layers,
+        "replica": replicas.name,
         "sentence": words.sentence,
+        "stands": sensitivity.stands,
         "spaced": lambda text: text.replace("_", " "),
     }
     groups = grouping.groups(findings)
@@ -140,9 +147,17 @@ def page(findings: Findings, pictures: Mapping[str, Picture]) -> str:
         opening=words.opening(findings),
         smoke=words.smoke(findings),
         withheld=words.withheld(findings),
+        unfair=fairness.unfair(findings.checks),
+        checks=fairness.line(findings.checks),
         gaps=gaps_of,
+        placed=placed,
+        lasting=lasting,
+        trained=trained,
+        searched=searched,
         name=lambda contrast: grouping.name(findings, contrast),
         verdict=lambda contrast: words.verdict(findings, contrast),
+        varied=sensitivity.varied(findings),
+        variation_of=sensitivity.kind,
         judged=lambda pair: words.judged(findings, pair),
         picture_of=lambda group: name_of(groups.index(group), group),
     )

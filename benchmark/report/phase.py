@@ -69,8 +69,8 @@ def phase(findings: Findings) -> Picture | None:
             for budget, panel in zip(budgets, panels, strict=True):
                 _panel(panel, dial, budget, every)
             panels[0].set_ylabel("gain of depth\n(skill, deeper\nminus one layer)")
-        if withheld(findings):
-            figure.suptitle("withheld: a control does not hold", fontweight="bold")
+        if held := withheld(findings):
+            figure.suptitle(f"withheld: {held}", fontweight="bold")
 
     alt = "Gain of every depth over one layer against the value of each dial, a panel a budget, with intervals"
     return draw("phase", alt, (WIDTH, 0.8 + 2.7 * len(rows)), paint)

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmark.analysis import replicas
 from benchmark.analysis.findings import Arm
 from benchmark.report.groups import Group
 from benchmark.report.style import (
@@ -38,7 +39,7 @@ def seeds(name: str, group: Group, every: list[int]) -> Picture:
 
 
 def _scores(axes: Axes, group: Group, every: list[int]) -> None:
-    # The A/A replica stands last: the paired lines lead from depth to depth.
+    # Copies of depth 1 stand last: the paired lines lead from depth to depth.
     arms = sorted(group.arms, key=lambda arm: (arm.replica, arm.depth))
     folds = group.contrast is not None and group.contrast.replicates == "folds"
     order = sorted({seed for arm in arms for seed, _ in arm.scores})
@@ -71,7 +72,7 @@ def _scores(axes: Axes, group: Group, every: list[int]) -> None:
 
 
 def _replica(arm: Arm) -> str:
-    return "\nA/A" if arm.replica == "aa" else f"\n{arm.replica}" if arm.replica else ""
+    return f"\n{replicas.name(arm.replica)}" if arm.replica else ""
 
 
 def _mean(axes: Axes, place: float, arm: Arm, ink: str, shape: str) -> None:

@@ -10,9 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from benchmark.analysis import fairness
 from benchmark.analysis.findings import Findings
 from benchmark.analysis.outcome import Contrast
 from benchmark.report.groups import name, ordered
+from benchmark.report.sensitivity import fallen
 from benchmark.report.words import (
     advice,
     answers,
@@ -87,7 +89,8 @@ def _ascii(text: str) -> str:
 def print_findings(findings: Findings, console: Console) -> None:
     """Headline, controls, the table, what the undecided ones need, and the limits, in that order."""
     bad = withheld(findings) or smoke(findings)
-    lines = [findings.headline] if bad else [*advice(findings), findings.controls_line, opening(findings)]
+    unfair = fairness.unfair(findings.checks) if smoke(findings) else ""  # else the headline opens with it
+    lines = [unfair, findings.headline] if bad else [*advice(findings), findings.controls_line, opening(findings)]
     for line in dict.fromkeys(sentence(line) for line in lines if line):
         _print(console, line, style="bold red" if bad else "bold")
     for contrast in answers(findings):
@@ -101,8 +104,12 @@ def print_findings(findings: Findings, console: Console) -> None:
     for contrast in ordered(findings):
         if contrast.verdict == "undecided" and not smoke(findings):
             _print(console, _needs(findings, contrast), mark="- ")
+    for contrast, found in fallen(findings):
+        _print(console, sentence(f"Does not stand on {name(findings, contrast)}: {found.words}"), mark="- ")
     for note in findings.notes:
         _print(console, note, mark="- ")
+    if any(check.passed is None for check in findings.checks):
+        _print(console, sentence(fairness.line(findings.checks)), mark="- ")
 
 
 def _needs(findings: Findings, contrast: Contrast) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import TypeGuard
 
+from benchmark.analysis import fairness
 from benchmark.analysis.controls import sound
 from benchmark.analysis.findings import Control, Findings
 from benchmark.analysis.outcome import Contrast, Pair
@@ -121,9 +122,14 @@ def judged(findings: Findings, pair: Pair) -> str:
     return "no claim" if smoke(findings) else pair.judged
 
 
-def withheld(findings: Findings) -> bool:
-    """True when a control does not hold: one is enough to withhold the headline (PROTOCOL 19)."""
-    return not smoke(findings) and not all(sound(control, findings.purpose) for control in findings.controls)
+def withheld(findings: Findings) -> str:
+    """'' or why there is no answer: a failed check of fairness, or a control that does not hold, one is enough."""
+    if smoke(findings):
+        return ""
+    if fairness.unfair(findings.checks):
+        return "the comparison is not fair"
+    sees = all(sound(control, findings.purpose) for control in findings.controls)
+    return "" if sees else "a control does not hold"
 
 
 def answers(findings: Findings) -> list[Contrast]:
