@@ -25,6 +25,7 @@ TOLERANCE = 0.05
 SIZES = {"parameters": "parameters", "state": "state_size", "flops": "flops"}
 """What a `match` holds equal, and its column."""
 
+_DIFFER = {"parameters": "parameters differ", "state": "total state differs", "flops": "FLOPs differ"}
 _PAIRED = {"data_seed": "data seeds", "fold": "test folds", "data_hash": "data", "order_hash": "batches"}
 _RATES, _RULES = ("dropout", "weight_decay"), ("dropout", "weight_decay", "clip_norm")
 
@@ -214,7 +215,7 @@ def _size(found: Iterable[Use]) -> _Found:
         faults += [f"{place}: trainings of {arm} have different sizes" for arm, its in sizes.items() if len(its) > 1]
         counts = [size for its in sizes.values() for size in its]
         if counts and (spread := max(counts) / min(counts) - 1) > TOLERANCE:
-            said = f"{match} differ by {spread:.1%} between {min(counts):,} and {max(counts):,}"
+            said = f"{_DIFFER[match]} by {spread:.1%} between {min(counts):,} and {max(counts):,}"
             faults.append(f"{place}: {said}, more than {TOLERANCE:.0%}")
         unsized += [] if all(sizes.values()) else [place]
         compared += 1

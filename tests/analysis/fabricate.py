@@ -176,6 +176,7 @@ class _Tables:
     ) -> None:
         task, tested = arm.task, phase in ("confirm", "converge")
         folds = arm.label == "equity_variance"
+        width = 36 // arm.depth if arm.match == "state" else WIDTHS[arm.depth]
         fold = replicate % FOLDS if folds and tested else None
         trivial = 0.5 + 0.1 * fold if fold is not None else 1.6 if arm.label == "formants" else 1.0
         best = task["best"]
@@ -195,12 +196,12 @@ class _Tables:
             "control": task["control"],
             "replicates": "folds" if folds else "seeds",
             "depth": arm.depth,
-            "width": WIDTHS[arm.depth],
+            "width": width,
             "variant": "plain",
             "replica": arm.replica,
             "fold": fold,
             "parameters": BUDGET + 10 * arm.depth,
-            "state_size": arm.depth * WIDTHS[arm.depth],
+            "state_size": arm.depth * width,
             "flops": 1000 * BUDGET,
             "seed": replicate,
             "data_seed": stream("data", arm.label, phase, replicate),
