@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import matplotlib as mpl
@@ -51,25 +51,35 @@ WIDTH = 9.8
 
 @dataclass(frozen=True)
 class Picture:
-    """A finished figure: file name without ending, what it shows in words, and both formats."""
+    """A finished figure: file name without ending, what it shows in words, both formats, and matplotlib's own."""
 
     name: str
     alt: str
     svg: bytes
     png: bytes
+    figure: Figure = field(repr=False, compare=False)
+
+
+class Shown(Figure):
+    """A figure that a notebook shows where it is the last value of a cell, without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        png = io.BytesIO()
+        self.savefig(png, format="png", metadata={"Software": None})
+        return png.getvalue()
 
 
 def draw(name: str, alt: str, size: tuple[float, float], paint: Callable[[Figure], None]) -> Picture:
     """Let `paint` fill a figure of `size` inches; the person's own matplotlib settings play no part."""
     with mpl.style.context(["default", SETTINGS]):
-        figure = Figure(figsize=size)
+        figure = Shown(figsize=size)
         FigureCanvasAgg(figure)
         paint(figure)
         svg, png = io.BytesIO(), io.BytesIO()
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
         figure.set_layout_engine("none")  # the layout is solved once
         figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
-    return Picture(name, alt, svg.getvalue(), png.getvalue())
+    return Picture(name, alt, svg.getvalue(), png.getvalue(), figure)
 
 
 def colour(depth: int, depths: Sequence[int]) -> str:

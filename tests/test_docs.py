@@ -1,0 +1,353 @@
+"""The documentation is true: its commands are commands, its links lead somewhere, its numbers are those of the
+evidence, and the tests and checks that it names are there.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from rich.console import Console
+
+from benchmark.analysis.claims import admission
+from benchmark.analysis.claims.table import TABLE
+from benchmark.analysis.findings import Findings
+from benchmark.cli import app, main
+from benchmark.engine_checks import CHECKS
+from benchmark.executors import Executor
+from benchmark.judging import judge
+from benchmark.report.terminal import print_findings
+from benchmark.spec import Variant
+from benchmark.study import Study
+from tests.conftest import ROOT
+
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [*DOCS, ROOT / "README.md"]
+TEXT = {page.stem: page.read_text() for page in PAGES}
+LONGEST = 125
+"""Lines of a page: who needs more writes a second page."""
+
+SHELL = {"cd", "git", "mkdir", "mv", "source"}
+"""Words of a shell that pages use and nothing here runs."""
+SCRIPTS = {"make_room.py", "results/room-temperature/export/predict.py"}
+"""What the tutorial makes; its proof below runs them."""
+QUICK = {
+    ("analyse", "results/published/laptop"),
+    ("size", "--inputs", "8", "--outputs", "1", "--budget", "64000"),
+    ("size", "--inputs", "8", "--outputs", "1", "--budget", "64000", "--residual"),
+}
+"""Commands of a second or so, which are run here."""
+LONGER = {
+    ("analyse", "docs/room"),
+    ("claims",),
+    ("claims", "results/published/laptop"),
+    ("report", "results/published/laptop"),
+    ("tasks", "recall"),
+    ("tasks", "recall", "--set", "delay=4"),
+}
+"""Those that train nothing either and are run among the proofs."""
+
+TINY = ["--workers", "0", "--set", "tasks.0.steps=10", "--set", "training.validations=2", "--set", "depths=[1, 2]"]
+"""Makes the tutorial's sweep one of seconds."""
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Fenced blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT[page], re.MULTILINE | re.DOTALL)
+
+
+def fenced(page: str) -> list[list[str]]:
+    """Commands of the `sh` blocks of a page, as words without their comments."""
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def quoted(page: str) -> list[list[str]]:
+    """Commands of Strata in the text of a page; a verb alone is a name and no command."""
+    return [shlex.split(line) for line in re.findall(r"`(strata [^`]+)`", TEXT[page])]
+
+
+FENCED = [words for page in TEXT for words in fenced(page)]
+COMMANDS = sorted({tuple(words) for words in (*FENCED, *(words for page in TEXT for words in quoted(page)))})
+
+
+def verbs() -> dict[str, Any]:
+    """What the command line can be asked."""
+    program: Any = typer.main.get_command(app)
+    found: dict[str, Any] = program.commands
+    return found
+
+
+def parse(words: Sequence[str]) -> None:
+    """Read a command of Strata as the command line does, without running it. Raises what a person would see."""
+    verb, *rest = words
+    if verb not in verbs():
+        raise ValueError(f"{verb} is no verb of strata")
+    verbs()[verb].make_context(verb, rest)
+
+
+def flat(text: str) -> str:
+    """Without line breaks, as the terminal's width sets them."""
+    return " ".join(text.split())
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_is_one(words: tuple[str, ...]) -> None:
+    program, *rest = words
+    match program:
+        case "strata" if len(rest) == 1 and list(words) not in FENCED:
+            assert rest[0] in verbs()
+        case "strata":
+            parse(rest)
+        case "make":
+            targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+            assert rest and set(rest) <= set(targets)
+        case "pytest":
+            assert all((ROOT / path).exists() for path in rest if path.startswith("tests"))
+        case "python":
+            assert rest[0] in SCRIPTS
+        case _:
+            assert program in SHELL, f"{program} is neither run nor parsed"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("analyse FILE --marign 0.1", "No such option"),
+        ("size --inputs 8 --outputs 1", "Missing option"),
+        ("size --inputs 8 --outputs 1 --budget 64000 --match cells", "Invalid value"),
+        ("export", "Missing argument"),
+        ("anaylse FILE", "no verb"),
+    ],
+)
+def test_a_command_that_is_none_would_be_found(line: str, said: str) -> None:
+    with pytest.raises(Exception, match=".*") as error:
+        parse(line.split())
+    told = getattr(error.value, "format_message", lambda: str(error.value))()
+    assert said in told
+
+
+def run(words: Sequence[str], folder: Path) -> None:
+    """Run a command of Strata where the documentation stands: published studies and docs are in the current folder."""
+    (folder / "docs").symlink_to(ROOT / "docs")
+    pictures = shutil.ignore_patterns("figures", "*.html")
+    shutil.copytree(ROOT / "results" / "published", folder / "results" / "published", ignore=pictures)
+    assert ("strata", *words) in COMMANDS, "no page has this command any more"
+    assert main(words) == 0
+
+
+@pytest.mark.parametrize("words", sorted(QUICK), ids=" ".join)
+def test_quick_commands_run(words: tuple[str, ...], workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(words, workspace)
+    assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("words", sorted(LONGER), ids=" ".join)
+def test_longer_commands_run(words: tuple[str, ...], workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(words, workspace)
+    assert capsys.readouterr().out.strip()
+
+
+def test_every_command_that_could_be_run_is_run() -> None:
+    """What trains, serves or removes is parsed alone; the tutorial's own study is run by its proof below."""
+    could = {"analyse", "claims", "recommend", "report", "size", "tasks"}
+    found = {tuple(words) for program, *words in FENCED if program == "strata" and words[0] in could}
+    assert {words for words in found if "room-temperature" not in words} <= QUICK | LONGER
+
+
+def test_a_variant_is_made_as_the_page_says() -> None:
+    (given,) = blocks("extend", "yaml")
+    raw = {"name": "x", "tasks": [{"task": "recall", "steps": 100}], "budgets": [3000], **yaml.safe_load(given)}
+    made = Study.from_dict(raw).variants
+    assert made[1:] == [Variant(name="residual", residual=True), Variant(name="both", residual=True, layer_norm=True)]
+    for words in map(list, COMMANDS):
+        overrides = [words[at + 1] for at, word in enumerate(words) if word == "--set" and "variants" in words[at + 1]]
+        assert not overrides or len(Study.load(words[2], overrides).variants) == 2
+
+
+# --- links and names --------------------------------------------------------------------------------------------------
+
+
+def anchors(page: Path) -> set[str]:
+    """Of the headings of a page, as they are linked to."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.stem)
+def test_links_and_pictures_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)]+)\)", page.read_text())
+    assert links
+    for link in links:
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists() and target.is_relative_to(ROOT), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.stem)
+def test_tests_that_are_named_exist(page: Path) -> None:
+    text = page.read_text()
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(test_\w+))?`", text)
+    for file, test in named:
+        assert (ROOT / file).exists(), file
+        assert not test or f"def {test}(" in (ROOT / file).read_text(), f"{file}::{test}"
+    rest = re.sub(r"tests/[\w/]+\.py(::test_\w+)?", "", text)
+    assert not re.findall(r"\btest_\w+", rest), "a test is named as `tests/file.py::test_name`"
+
+
+def test_the_protocol_names_every_check_and_no_other() -> None:
+    assert set(re.findall(r"Check\s+`([^`]+)`", TEXT["protocol"])) == set(CHECKS)
+
+
+def test_every_page_is_short_and_found_from_the_first() -> None:
+    for page in DOCS:
+        assert page.stem == "index" or f"]({page.name})" in TEXT["index"]
+        assert len(page.read_text().splitlines()) <= LONGEST, page.name
+
+
+def test_pages_name_no_machine() -> None:
+    for page in DOCS:
+        assert not re.search(r"https?://|/tmp/|/home/|/root/|/work/", page.read_text()), page.name
+    assert "/" not in yaml.safe_load((ROOT / "docs/room/study.yaml").read_text())["tasks"][0]["parameters"]["path"]
+
+
+# --- what the pages say -----------------------------------------------------------------------------------------------
+
+
+def test_every_section_of_the_report_is_explained() -> None:
+    templates = (ROOT / "benchmark" / "report").glob("*.j2")
+    titles = {title for path in templates for title in re.findall(r"<h2[^>]*>([^<]+)</h2>", path.read_text())}
+    explained = {title.strip(".") for title in re.findall(r"\*\*([^*]+)\*\*", TEXT["report"])}
+    assert len(titles) > 10 and titles <= explained, titles - explained
+
+
+def signed(folder: Path) -> set[str]:
+    """Every difference of a verdict and the ends of its interval, as a page prints them."""
+    contrasts = json.loads((folder / "verdict.json").read_text())["contrasts"]
+    pairs = [pair for contrast in contrasts for pair in contrast["pairs"]]
+    return {f"{pair[end]:+.3f}" for pair in pairs for end in ("difference", "low", "high") if pair[end] is not None}
+
+
+def test_differences_on_the_report_page_are_the_published_ones() -> None:
+    given = set(re.findall(r"[+-]0\.\d{3}", TEXT["report"]))
+    assert given and given <= signed(ROOT / "results" / "published" / "laptop")
+
+
+def test_the_ledger_is_the_ledger() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| ([^|]+) \|", TEXT["claims"], re.MULTILINE)
+    rows = [row for row in rows if row[0] not in ("supported", "contradicted", "depends", "undecided")]
+    assert rows == [(row.id, row.statement) for row in TABLE]
+    assert f"an error of at most {admission.LEVEL}, a margin of at most {admission.MARGIN}" in flat(TEXT["claims"])
+
+
+def test_claims_are_undecided_because_all_that_is_published_are_screens() -> None:
+    published = [json.loads(path.read_text()) for path in (ROOT / "results/published").glob("*/verdict.json")]
+    assert {found["purpose"] for found in published} == {"screen"} and len(published) == 5
+    assert "every claim is undecided" in TEXT["claims"] and "all five published studies are screens" in TEXT["claims"]
+
+
+def test_the_contract_of_an_executor_is_told_in_full() -> None:
+    told = set(re.findall(r"^\| `(\w+)", TEXT["extend"], re.MULTILINE))
+    promised = {name for name in vars(Executor) if not name.startswith("_")} | set(Executor.__annotations__)
+    assert told == promised
+
+
+# --- the tutorial -----------------------------------------------------------------------------------------------------
+
+
+def room(folder: Path, rows: int = 3000) -> None:
+    """The tutorial's series, by its own lines, in the current folder."""
+    (script,) = blocks("tutorial", "python")
+    assert "periods=3000" in script
+    (folder / "make_room.py").write_text(script.replace("periods=3000", f"periods={rows}"))
+    runpy.run_path("make_room.py")
+
+
+def tutorial(verb: str) -> list[str]:
+    """The words of the tutorial's command of that verb."""
+    (words,) = [words for words in fenced("tutorial") if words[:2] == ["strata", verb]]
+    return words[1:]
+
+
+def test_what_is_chosen_for_the_tutorials_series(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    room(workspace)
+    assert main([*tutorial("sweep"), "--save", "room.yaml"]) == 0
+    said = flat(capsys.readouterr().out)
+    chosen = blocks("tutorial", "text")[0].splitlines()
+    assert len(chosen) == 4 and all(flat(line) in said for line in chosen)
+    kept = yaml.safe_load((ROOT / "docs/room/study.yaml").read_text())
+    asked = yaml.safe_load((workspace / "room.yaml").read_text())
+    assert kept["name"] == "room-temperature" and tutorial("status")[1:] == ["room-temperature"]
+    for study in (kept, asked):
+        del study["tasks"][0]["parameters"]["path"], study["name"]
+    kept.pop("state")
+    assert kept == asked, "the evidence is that of the command"
+
+
+@pytest.fixture(scope="module")
+def found() -> Findings:
+    """What the analysis finds in the tables of the tutorial's run."""
+    return judge(ROOT / "docs" / "room").findings
+
+
+def test_the_tutorials_answer_is_that_of_its_evidence(found: Findings) -> None:
+    said = io.StringIO()
+    print_findings(found, Console(file=said, width=100))
+    answer = flat(blocks("tutorial", "text")[1])
+    assert answer and answer in flat(said.getvalue())
+    pairs = [pair for contrast in found.contrasts for pair in contrast.pairs]
+    differences = {f"{value:+.3f}" for pair in pairs for value in (pair.difference, pair.low, pair.high)}
+    prose = re.sub(r"```.*?```", "", TEXT["tutorial"], flags=re.DOTALL)
+    given = set(re.findall(r"[+-]0\.\d{3}", prose))
+    assert given and given <= differences
+
+
+def test_the_tutorials_losses_and_rates_are_those_of_its_evidence(found: Findings) -> None:
+    one, copy = (next(a for a in found.arms if a.depth == 1 and a.replica == replica) for replica in ("", "aa"))
+    (contrast,) = [contrast for contrast in found.contrasts if contrast.role == "natural"]
+    assert one.score_mean is not None
+    text = flat(TEXT["tutorial"])
+    assert f"leaves {1 - contrast.baselines['linear']:.3f} of the loss of a constant answer" in text
+    assert f"one layer leaves {1 - one.score_mean:.3f}" in text
+    rates = [arm.hyperparameters["learning_rate"] for arm in (one, copy)]
+    assert f"a learning rate of {rates[0]:.2g} for one and {rates[1]:.2g} for the other" in text
+    scored = [f"{dict(arm.tuning)[rate]:.3f}" for arm in (one, copy) for rate in rates]
+    assert "these had scored {} and {} for the one, {} and {} for the other".format(*scored) in text
+    widths = {arm.depth: arm.width for arm in found.arms}
+    assert f"{widths[1]}, {widths[2]} and {widths[4]} cells a layer" in text
+    assert f"Here they became {found.trainings}," in text
+
+
+@pytest.mark.proof
+def test_the_tutorials_commands_run(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order and as they stand, on a shorter series and with a sweep of seconds; only the dashboard is not served."""
+    room(workspace, rows=700)
+    ran = []
+    for program, *words in fenced("tutorial"):
+        if program == "strata" and words[0] != "ui":
+            ran.append(words[0])
+            more = {"sweep": TINY, "export": ["--depth", "1"], "clean": ["--yes"]}.get(words[0], [])
+            assert main([*words, *more]) == 0
+        elif program == "python" and words[0] != "make_room.py":
+            ran.append("predict")
+            subprocess.run([sys.executable, *words], check=True)
+            assert (workspace / "said.csv").read_text().startswith("time,temperature 1 row ahead")
+    assert ran == ["sweep", "status", "report", "export", "predict", "clean"]
+    assert not (workspace / "results" / "room-temperature").exists()
