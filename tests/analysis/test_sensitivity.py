@@ -277,6 +277,17 @@ def test_which_unit_speaks_most(values: list[float]) -> None:
     assert abs(values[chosen]) == min(abs(value) for value, p in zip(values, left, strict=True) if p == left[chosen])
 
 
+@settings(max_examples=30)
+@given(values=st.lists(st.integers(-500, 500).map(lambda value: value / 10_000), min_size=17, max_size=60))
+def test_which_of_many_units_holds_an_equivalence_most(values: list[float]) -> None:
+    rest = [np.delete(values, at) for at in range(len(values))]
+    if all(np.ptp(part) > 0 for part in rest):
+        contrast = dataclasses.replace(plain(), verdict="no practical difference")
+        inside = [(0.02 - abs(part.mean())) / stats.sem(part) for part in rest]
+        chosen = inside[_speaks_most(dataclasses.replace(contrast.pairs[0], differences=values), contrast)]
+        assert chosen == pytest.approx(min(inside), rel=1e-6, abs=1e-9)
+
+
 def test_fixed_data_lose_a_whole_fold() -> None:
     evidence = only(
         fabricate(effects={"equity_variance": {1: 0.2, 2: 0.4, 4: 0.4}}, noise={"equity_variance": 0.01}, seeds=20),
