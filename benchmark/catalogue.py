@@ -172,19 +172,29 @@ def _number(value: float | None, digits: int = 3) -> str:
 # --- all tasks --------------------------------------------------------------------------------------------------------
 
 
+ROOM_FOR_COSTS = 100
+"""Columns of a terminal below which seconds and megabytes, which depend on the machine, are left out."""
+
+
 def print_rows(found: Sequence[TaskRow], console: Console) -> None:
     """A table under a heading for each family, what is wrong where something is, and what the columns mean."""
     from rich.text import Text
 
-    table = _table("task, dials", "target", "loss unit", "depth", "control", "trivial", "best", "seconds", "MB")
+    headers = ["task, dials", "target", "loss unit", "depth", "control", "trivial", "best", "seconds", "MB"]
+    if narrow := console.is_terminal and console.width < ROOM_FOR_COSTS:
+        headers = headers[:-2]
+    table = _table(*headers)
     width = max((len(row.name) for row in found), default=0) + 2
     # Wrapped here and not by rich, so that dials stay indented and names whole however narrow the console is.
-    table.columns[0].no_wrap = table.columns[1].no_wrap = True
+    table.columns[0].no_wrap, table.columns[1].no_wrap = True, not narrow
+    table.columns[4].min_width = len("(default)")
     for number, row in enumerate(found):
         if number == 0 or row.family != found[number - 1].family:
             table.add_row(Text(row.family, style="bold"))
         dials = textwrap.wrap(_setting(row.dials), width - 4, break_on_hyphens=False)
-        table.add_row(*map(Text, ["\n".join([f"  {row.name}", *(f"    {line}" for line in dials)]), *_cells(row)]))
+        table.add_row(
+            *map(Text, ["\n".join([f"  {row.name}", *(f"    {line}" for line in dials)]), *_cells(row)][: len(headers)])
+        )
     console.print(table, soft_wrap=False)
     for row in found:
         if row.problem:
@@ -211,7 +221,7 @@ def _speed(row: TaskRow) -> str:
 
 def _table(*columns: str, right: Iterable[str] = ("depth", "trivial", "best", "seconds", "MB")) -> Table:
     """The project's table, whose long cells of words may go on in the next line."""
-    from benchmark.status import plain_table
+    from benchmark.terminal import plain_table
 
     table, right = plain_table(*columns), set(right)
     for column in table.columns:
@@ -266,10 +276,12 @@ def show_one(reference: str, changes: Sequence[str], file: Path | None, folder: 
     except (registry.TaskNotFound, registry.TaskNameClash, registry.TaskParameterError) as error:
         raise one_line(str(error)) from None
 
+    from benchmark.terminal import say_document
+
     def say(text: str) -> None:
         console.print(text, markup=False, soft_wrap=True)
 
-    say(f"{task.name} ({task.family}): {task.description}\n\n{inspect.getdoc(type(task)) or ''}\n")
+    say_document(console, f"{task.name} ({task.family}): {task.description}\n\n{inspect.getdoc(type(task)) or ''}")
     _print_parameters(task, console)
     try:
         splits = _splits(task)

@@ -52,6 +52,19 @@ class Journal:
             raise
         return journal
 
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """What is committed so far, and no file touched: a sweep may be writing it at this moment.
+
+        Nothing can be appended. Raises UserError as `open` does.
+        """
+        journal = cls(path, -1)
+        try:
+            journal._load(path.read_bytes())
+        except OSError as error:
+            raise UserError(f"cannot read the journal {path}: {error.strerror}") from error
+        return journal
+
     def append(self, record: Mapping[str, Any]) -> None:
         """Commit one record: after the return it survives a crash of the program and of the machine.
 
@@ -107,7 +120,8 @@ class Journal:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _recover(self, content: bytes) -> None:
+    def _load(self, content: bytes) -> bytes:
+        """Take the complete lines; returns the beginning of a last one that is not complete, if there is any."""
         committed, _, torn = content.rpartition(b"\n")
         for number, line in enumerate(committed.split(b"\n") if committed else [], start=1):
             try:
@@ -117,6 +131,10 @@ class Journal:
                     f"line {number} of {self.path} is damaged ({error}): restore the file from a copy; or delete that "
                     "line, and the same command trains again what it held"
                 ) from error
+        return torn
+
+    def _recover(self, content: bytes) -> None:
+        torn = self._load(content)
         if torn:
             os.ftruncate(self._file, len(content) - len(torn))
             with contextlib.suppress(ValueError):  # it lacks no more than the end of the line: then it is whole

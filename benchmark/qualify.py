@@ -47,6 +47,7 @@ def qualify_study(
                     executor=executor,
                     folder=folder,
                     on_result=progress.result,
+                    on_retry=progress.retry,
                     expected_seconds=progress.expected,
                 )
                 driver.run(asked, seeds, "development")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,18 @@ from benchmark import engine_checks, environment, evidence, forecast, instrument
 from benchmark.analysis.analyse import analyse
 from benchmark.analysis.findings import Findings
 from benchmark.conduct import Request
+from benchmark.ending import Ending
 from benchmark.errors import UserError
 from benchmark.journal import Journal, study_lock
 from benchmark.plan import Group, groups
 from benchmark.progress import Progress
 from benchmark.report.build import build
-from benchmark.report.terminal import print_findings
 from benchmark.rows import gather, run_row
 from benchmark.spec import RunResult, RunSpec, problem
 from benchmark.study import Study
 from benchmark.study.changes import classify
 from benchmark.sweep import Driver, make_executor
+from benchmark.terminal import warn, workers_said
 from benchmark.tracking import Tracker, TrackingUnavailable
 from benchmark.trials import Trials
 from benchmark.workspace import Workspace
@@ -124,24 +126,33 @@ class Session:
 
 
 def sweep(
-    study: Study, workspace: Workspace, console: Console, *, workers: int, more_seeds: int = 0, asked_as: str = ""
-) -> Findings:
-    """Run the study to its verdict, or continue it, and print the verdict and where to look.
+    study: Study,
+    workspace: Workspace,
+    console: Console,
+    *,
+    workers: int,
+    more_seeds: int = 0,
+    asked_as: str = "",
+    options: Sequence[str] = (),
+) -> Ending:
+    """Run the study to its verdict, or continue it, and print the verdict and what comes next.
 
-    Raises UserError before anything is written where it must refuse. `asked_as` is what the person typed for the study.
+    Raises UserError before anything is written where it must refuse. `asked_as` is what the person typed for the
+    study, `options` the workspace as they typed it.
     """
     with ExitStack() as stack:
         session = open_session(study, workspace, console, stack, more_seeds)
         tracker = Tracker.open(study.name, workspace.root)
         trials = Trials(workspace.optuna_url, study.name)
-        projections = Projections(tracker, trials, console.print)
+        projections = Projections(tracker, trials, partial(warn, console))
         write_study(session)  # the last that could refuse has not
         projections.reconcile()
         executor = stack.enter_context(make_executor(workers, session.folder))
-        costs = forecast.measure_costs(session.groups, executor, session.folder / "timing.json")
+        with console.status("timing a few steps of every cell"):
+            costs = forecast.measure_costs(session.groups, executor, session.folder / "timing.json")
         expected = forecast.forecast(session.groups, costs, session.seeds, max(1, workers))
         done = len(session.journal.results())
-        console.print(f"{study.name}: {expected} on {max(1, workers)} workers; {done} trainings are already done")
+        console.print(f"{study.name}: {expected} on {workers_said(workers)}; {done} trainings are already done")
         with Progress(console, session.groups, costs, session.seeds, max(1, workers)) as progress:
             driver = Driver(
                 journal=session.journal,
@@ -149,18 +160,21 @@ def sweep(
                 folder=session.folder,
                 projections=[projections],
                 on_result=progress.result,
+                on_retry=progress.retry,
                 expected_seconds=progress.expected,
                 before_confirmation=session.freeze,
             )
-            progress.already_done(session.journal.results())
+            progress.already_done(session.journal.results(), session.journal.failures())
             try:
                 driver.run(session.groups, session.seeds)
             except KeyboardInterrupt:
                 projections.reconcile()  # a run that Ctrl-C found half written must not stay RUNNING
                 raise
-        findings = conclude(session, driver.requests, tracker)
-        print_ending(findings, session.folder, console, asked_as or study.name, max(1, workers))
-        return findings
+        with console.status("all trainings are in: judging them, and drawing the report"):
+            findings = conclude(session, driver.requests, tracker)
+        ending = Ending(findings, session.folder, asked_as or study.name, workers, options)
+        ending.show(console)
+        return ending
 
 
 def open_session(
@@ -259,7 +273,7 @@ def conclude(session: Session, requests: list[Request], tracker: Tracker) -> Fin
     try:
         tracker.publish(findings, session.folder)
     except TrackingUnavailable as error:
-        session.console.print(f"MLflow does not answer ({error}); `strata sweep` again will publish the verdict")
+        warn(session.console, f"MLflow does not answer ({error}); `strata sweep` again will publish the verdict")
     if all(record["seeds"] != session.seeds for record in session.journal.of_kind("concluded")):
         session.journal.append({"kind": "concluded", "seeds": session.seeds})
     return findings
@@ -270,17 +284,3 @@ def report(folder: Path) -> Findings:
     findings = analyse(evidence.read(folder))
     build(findings, folder)
     return findings
-
-
-def print_ending(findings: Findings, folder: Path, console: Console, asked_as: str, workers: int) -> None:
-    """The verdict, where to look, and the next command with its minutes."""
-    print_findings(findings, console)
-    console.print(f"report     {folder / 'report.html'}")
-    console.print(f"dashboard  strata ui {findings.study}")
-    if findings.next_look is not None:
-        more = findings.next_look.seeds - findings.look.seeds
-        seconds = sum(more * (arm.seconds or 0.0) for arm in findings.arms) / workers
-        console.print(
-            f"next look  strata sweep {asked_as} --seeds +{more}   ({more * len(findings.arms)} trainings, "
-            f"about {max(1.0, seconds / 60):.0f} minutes on {workers} workers)"
-        )

@@ -5,19 +5,25 @@ from __future__ import annotations
 import shutil
 import sys
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from rich.console import Console
-from rich.table import Table
 
 from benchmark.conduct import conduct
 from benchmark.errors import UserError
 from benchmark.journal import Journal, study_lock
-from benchmark.plan import groups
-from benchmark.spec import RunSpec
+from benchmark.plan import Group, groups
+from benchmark.spec import RunResult, RunSpec
 from benchmark.study import Study
+from benchmark.terminal import plain_table, print_plain, say
 from benchmark.workspace import Workspace
+
+ROOM_FOR_KEYS = 110
+"""Columns of a terminal below which the keys of trainings are left out; a log has them always."""
 
 
 def resolved_study(folder: Path) -> tuple[Study, int]:
@@ -27,59 +33,121 @@ def resolved_study(folder: Path) -> tuple[Study, int]:
     return Study.from_dict(record, str(folder / "study.yaml")), int(state.get("look", record["confirmation"]["seeds"]))
 
 
-def plain_table(*columns: str) -> Table:
-    """A table that reads well in a log: no frame, first column to the left."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
-    return table
+PHASES = ("tune", "rerank", "confirm", "converge")
+"""Of a group's trainings, in the order in which they are asked. `converge` trains again with twice the steps."""
 
 
-def print_status(folder: Path, console: Console) -> None:
-    """Trainings done of those asked, by group and phase; replays the plan over the journal, runs nothing."""
-    study, seeds = resolved_study(folder)
-    with Journal.open(folder / "journal.jsonl") as journal:
+@dataclass(frozen=True)
+class GroupStatus:
+    """How far one group of arms has come: phase -> (done, asked so far), and how many trainings ended badly."""
+
+    task: str
+    budget: int
+    match: str
+    variant: str
+    phases: dict[str, tuple[int, int]]
+    diverged: int
+    failed: int
+    finished: bool
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a study stands."""
+
+    study: str
+    folder: Path
+    groups: list[GroupStatus]
+    trainings: int
+    look: int
+    """Seeds of the current look."""
+    failed_at_least_once: int
+    running: str
+    """'no sweep is running', or which process is."""
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to train up to the current look."""
+        return all(group.finished for group in self.groups)
+
+    @classmethod
+    def of(cls, folder: Path) -> Status:
+        """Replay the plan over the journal; nothing is run."""
+        study, seeds = resolved_study(folder)
+        journal = Journal.read(folder / "journal.jsonl")
         results, failures = journal.results(), journal.failures()
-    known = {key: result for key, (_, result) in results.items()}
-    table = plain_table("task", "budget", "match", "tune", "rerank", "confirm", "converge", "diverged", "failed")
-    finished = True
-    for group in groups(study):
-        done, asked, statuses = Counter[str](), Counter[str](), Counter[str]()
-        asks = conduct(group, seeds)
-        batch = next(asks)
-        while True:
-            for request in batch:
-                asked[request.phase] += 1
-                if (result := known.get(request.spec.key)) is not None:
-                    done[request.phase] += 1
-                    statuses[result.status] += 1
-            if any(request.spec.key not in known for request in batch):
-                finished = False
-                break
-            try:
-                batch = asks.send({request.spec.key: known[request.spec.key] for request in batch})
-            except StopIteration:
-                break
-        phases = [
-            f"{done[phase]} of {asked[phase]}" if asked[phase] else "-"
-            for phase in ("tune", "rerank", "confirm", "converge")
-        ]
+        known = {key: result for key, (_, result) in results.items()}
+        found = [_group_status(group, seeds, known) for group in groups(study)]
+        return cls(study.name, folder, found, len(results), seeds, len(failures), _running(folder))
+
+    def record(self) -> dict[str, Any]:
+        """`strata status --json`: plain JSON types."""
+        return {
+            "study": self.study,
+            "folder": str(self.folder),
+            "finished": self.finished,
+            "running": self.running,
+            "look": self.look,
+            "trainings": self.trainings,
+            "failed_at_least_once": self.failed_at_least_once,
+            "groups": [
+                asdict(group)
+                | {"phases": {name: {"done": done, "asked": asked} for name, (done, asked) in group.phases.items()}}
+                for group in self.groups
+            ],
+        }
+
+
+def _group_status(group: Group, seeds: int, known: Mapping[str, RunResult]) -> GroupStatus:
+    """Ask for the group's trainings as a sweep would, until one is not there."""
+    done, asked, statuses = Counter[str](), Counter[str](), Counter[str]()
+    finished, asks = False, conduct(group, seeds)
+    batch = next(asks)
+    while True:
+        for request in batch:
+            asked[request.phase] += 1
+            if (result := known.get(request.spec.key)) is not None:
+                done[request.phase] += 1
+                statuses[result.status] += 1
+        if any(request.spec.key not in known for request in batch):
+            break
+        try:
+            batch = asks.send({request.spec.key: known[request.spec.key] for request in batch})
+        except StopIteration:
+            finished = True
+            break
+    return GroupStatus(
+        group.entry.label,
+        group.budget,
+        group.match,
+        group.variant.name,
+        {phase: (done[phase], asked[phase]) for phase in PHASES},
+        statuses["diverged"],
+        statuses["failed"],
+        finished,
+    )
+
+
+def print_status(status: Status, console: Console) -> None:
+    """Trainings done of those asked so far, by group and phase; what failed; how to go on."""
+    table = plain_table("task, budget, equal in", *PHASES, "diverged", "failed")
+    for group in status.groups:
+        variant = "" if group.variant == "plain" else f", {group.variant}"
         table.add_row(
-            group.entry.label,
-            f"{group.budget:,}",
-            group.match,
-            *phases,
-            str(statuses["diverged"]),
-            str(statuses["failed"]),
+            f"{group.task}, {group.budget:,}, {group.match}{variant}",
+            *(f"{done} of {asked}" if asked else "-" for done, asked in group.phases.values()),
+            str(group.diverged),
+            str(group.failed),
         )
-    console.print(table)
-    console.print(f"{len(results)} trainings in the journal, look at {seeds} seeds, {_running(folder)}")
-    if failures:
-        console.print(f"{len(failures)} trainings failed at least once: strata runs {study.name} --failed")
-    if finished:
-        console.print(f"finished: see {folder / 'report.html'}")
+    print_plain(table, console)
+    console.print()
+    say(console, f"{status.trainings} trainings in the journal, look at {status.look} seeds, {status.running}")
+    if failures := status.failed_at_least_once:
+        say(console, f"{failures} trainings failed at least once: strata runs {status.study} --failed")
+    if status.finished:
+        console.print(f"finished: see {status.folder / 'report.html'}", markup=False)
     else:
-        console.print(f"not finished: `strata sweep` with {study.name}'s file goes on where it stopped")
+        say(console, f"not finished: `strata sweep` with {status.study}'s file goes on where it stopped")
 
 
 def _running(folder: Path) -> str:
@@ -92,9 +160,9 @@ def _running(folder: Path) -> str:
 
 def print_runs(folder: Path, console: Console, *, failed_only: bool) -> None:
     """A line per training, or the tracebacks of those that failed."""
-    with Journal.open(folder / "journal.jsonl") as journal:
-        results = journal.results()
-        records = [r for r in journal.records() if r["kind"] == "result" and r["result"]["status"] == "failed"]
+    journal = Journal.read(folder / "journal.jsonl")
+    results = journal.results()
+    records = [r for r in journal.records() if r["kind"] == "result" and r["result"]["status"] == "failed"]
     if failed_only:
         for record in records:
             spec = RunSpec.from_dict(record["spec"])
@@ -103,8 +171,10 @@ def print_runs(folder: Path, console: Console, *, failed_only: bool) -> None:
         console.print(f"{len(records)} failed attempts")
         return
     table = plain_table("training", "key", "steps", "status", "validation", "test", "seconds")
+    if console.is_terminal and console.width < ROOM_FOR_KEYS:
+        table = plain_table("training", "steps", "status", "validation", "test", "seconds")
     for spec, result in results.values():
-        table.add_row(
+        cells = [
             _describe(spec),
             spec.key,
             f"{spec.steps:,}",
@@ -112,8 +182,9 @@ def print_runs(folder: Path, console: Console, *, failed_only: bool) -> None:
             _number(result.validation_loss),
             _number(result.test_loss),
             f"{result.seconds:.1f}",
-        )
-    console.print(table)
+        ]
+        table.add_row(*(cells if len(table.columns) == len(cells) else [cells[0], *cells[2:]]))
+    print_plain(table, console)
 
 
 def _describe(spec: RunSpec) -> str:

@@ -54,6 +54,7 @@ class Driver:
     folder: Path
     projections: list[Projection] = field(default_factory=list)
     on_result: Callable[[RunSpec, RunResult], None] = lambda spec, result: None
+    on_retry: Callable[[RunSpec, RunResult], None] = lambda spec, result: None
     expected_seconds: Callable[[RunSpec], float] = lambda spec: 60.0
     before_confirmation: Callable[[], None] = lambda: None
     requests: list[Request] = field(default_factory=list)
@@ -140,6 +141,7 @@ class Driver:
         self.journal.append({"kind": "result", "spec": spec.to_dict(), "result": result.to_dict()})
         self._in_flight.discard(spec.key)
         if not self._settled(spec.key, result):
+            self.on_retry(spec, result)
             self._submit(spec)
             return
         self._results[spec.key] = result

@@ -55,6 +55,14 @@ def test_runs(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "0 failed" in said(capsys, "runs", NAME, "--failed")
 
 
+def test_status_as_json_says_the_same(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = json.loads(said(capsys, "status", NAME, "--json"))
+    assert record["finished"] and record["running"] == "no sweep is running" and record["trainings"] == TRAININGS
+    text = said(capsys, "status", NAME)
+    for phase in (phase for group in record["groups"] for phase in group["phases"].values() if phase["asked"]):
+        assert f"{phase['done']} of {phase['asked']}" in text
+
+
 def test_plan(there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = said(capsys, "plan", "smoke", "--workers", "0")
     assert "recall/2500/parameters/plain/L1/aa" in text and "35 trainings" in text and "80 % power" in text

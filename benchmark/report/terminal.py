@@ -86,8 +86,8 @@ def _ascii(text: str) -> str:
     return text.replace("−", "-").replace("∞", "inf")
 
 
-def print_findings(findings: Findings, console: Console) -> None:
-    """Headline, controls, the table, what the undecided ones need, and the limits, in that order."""
+def print_verdict(findings: Findings, console: Console) -> None:
+    """The answer alone: headline and controls, then a sentence for each task that was asked about."""
     bad = withheld(findings) or smoke(findings)
     unfair = fairness.unfair(findings.checks) if smoke(findings) else ""  # else the headline opens with it
     lines = [unfair, findings.headline] if bad else [*advice(findings), findings.controls_line, opening(findings)]
@@ -95,6 +95,11 @@ def print_findings(findings: Findings, console: Console) -> None:
         _print(console, line, style="bold red" if bad else "bold")
     for contrast in answers(findings):
         _print(console, sentence(contrast.sentence), mark="- ")
+
+
+def print_findings(findings: Findings, console: Console) -> None:
+    """The verdict, the table, what the undecided ones need, and the limits, in that order."""
+    print_verdict(findings, console)
     console.print()
     console.print(verdict_table(findings))
     console.print()
