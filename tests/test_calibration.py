@@ -397,3 +397,35 @@ def test_the_document_holds_a_table_that_the_verb_prints() -> None:
     names = re.findall(r"^\| `([\w-]+)`", "\n".join(lines), re.MULTILINE)
     assert names == [scenario.name for scenario in SCENARIOS if scenario.name in names]
     assert MARGIN == 0.02 and "0.02" in DOCUMENT
+
+
+def test_what_the_document_says_is_in_its_table() -> None:
+    """Enough studies of every scenario, no rate above nominal where the conditions hold, and every limit named."""
+    rates: dict[str, dict[str, tuple[int, float]]] = {}
+    shown = ""
+    written = DOCUMENT.split("<!-- table: strata calibrate --markdown -->\n")[1].split("\n<!-- /table -->")[0]
+    for line in written.split("\n")[2:]:
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        shown = cells[0].strip("`") or shown
+        rates.setdefault(shown, {})[cells[3]] = int(cells[5].replace(",", "")), float(cells[6].rstrip("%")) / 100
+    assert list(rates) == [scenario.name for scenario in SCENARIOS]
+    for scenario in SCENARIOS:
+        assert all(studies >= 1_000 * scenario.times for studies, _ in rates[scenario.name].values())
+    sound = [name for name in rates if name.startswith("null")]
+    sound += ["heavy-tails", "unequal-variances", "equal-failures", "looks-declared"]
+    for name in sound:
+        assert all(rate <= 0.05 for _, rate in rates[name].values()), name
+    nominal = {counted.words: counted.nominal for counted in COUNTED.values()}
+    limits = {
+        name
+        for name, row in rates.items()
+        for words, (_, rate) in row.items()
+        if (allowed := nominal[words]) is not None and rate > 2 * allowed
+    }
+    assert limits == {
+        *("unequal-failures", "unequal-failures-usual", "correlated-neighbours", "correlated-blocks"),
+        *("selection-steep", "selection-steep-study", "looks-undeclared", "looks-hidden"),
+    }
+    right = COUNTED["finds deeper"].words
+    assert rates["planted-two"][right][1] > 0.99 and 0.4 < rates["planted-one"][right][1] < 0.6
+    assert rates["planted-equivalence"][COUNTED["finds nothing"].words][1] > 0.99

@@ -90,6 +90,13 @@ def verbs() -> dict[str, Any]:
     return found
 
 
+def options() -> dict[str, str]:
+    """Options of `strata` itself, such as `--help`."""
+    program: Any = typer.main.get_command(app)
+    with program.make_context("strata", ["--version"], resilient_parsing=True) as context:
+        return {name: name for parameter in program.get_params(context) for name in parameter.opts}
+
+
 def parse(words: Sequence[str]) -> None:
     """Read a command of Strata as the command line does, without running it. Raises what a person would see."""
     verb, *rest = words
@@ -111,7 +118,7 @@ def test_every_command_is_one(words: tuple[str, ...]) -> None:
     program, *rest = words
     match program:
         case "strata" if len(rest) == 1 and list(words) not in FENCED:
-            assert rest[0] in verbs()
+            assert rest[0] in verbs() | options()
         case "strata":
             parse(rest)
         case "make":
