@@ -14,6 +14,7 @@ from scipy import stats
 from benchmark.analysis.contrasts import Measured
 from benchmark.analysis.estimates import Estimate
 from benchmark.analysis.kinds import Role
+from benchmark.analysis.matrix import matrix
 from benchmark.analysis.skill import Score, score_kind
 from benchmark.analysis.units import by_unit, folds
 from benchmark.spec import stream
@@ -77,9 +78,7 @@ def _scores(measured: Measured, study: Mapping[str, Any]) -> Scores:
     declared, rows, confirm = measured.declared, measured.rows, measured.confirm
     first = rows.iloc[0]
     depths = [depth for depth, _ in declared.arms]
-    once = confirm.drop_duplicates(["seed", "depth"])
-    table = once.pivot(index="seed", columns="depth", values="score").reindex(columns=depths)
-    units = by_unit(table.dropna(), folds(confirm))
+    units = by_unit(matrix(confirm, confirm["score"].to_numpy(dtype=float), declared.arms), folds(confirm))
     known = first["known_depth"]
     return Scores(
         task=declared.task,
@@ -95,9 +94,7 @@ def _scores(measured: Measured, study: Mapping[str, Any]) -> Scores:
         depths=depths,
         units=[int(unit) for unit in units.index],
         values=units.to_numpy(dtype=float),
-        costs={
-            name: [_cost(rows, confirm, column, depth) for depth in depths] for name, column in sorted(COSTS.items())
-        },
+        costs={name: _costs(rows, confirm, column, depths) for name, column in sorted(COSTS.items())},
         incomplete=measured.case.incomplete,
         uninformative=measured.case.uninformative,
         untuned=measured.case.untuned if study.get("tuning") else "the study has no tuning",
@@ -105,15 +102,14 @@ def _scores(measured: Measured, study: Mapping[str, Any]) -> Scores:
     )
 
 
-def _cost(rows: pd.DataFrame, confirm: pd.DataFrame, column: str, depth: int) -> float:
-    """Seconds are the median over confirmed trainings; the rest is the same for all, and 0 where one failed."""
-    if column != "seconds":
-        found = rows.loc[rows["depth"] == depth, column].to_numpy(dtype=float)
-        largest = np.nanmax(found, initial=0.0)
-        return float(largest) if largest > 0 else float("nan")
-    seconds = confirm.loc[confirm["depth"] == depth, "seconds"].to_numpy(dtype=float)
-    seconds = seconds[np.isfinite(seconds) & (seconds > 0)]
-    return float(np.median(seconds)) if len(seconds) else float("nan")
+def _costs(rows: pd.DataFrame, confirm: pd.DataFrame, column: str, depths: Sequence[int]) -> list[float]:
+    """Of every depth: median seconds of its confirmed trainings; the rest is alike in all, 0 where one failed."""
+    table = confirm if column == "seconds" else rows
+    at, values = table["depth"].to_numpy(), table[column].to_numpy(dtype=float)
+    measured = np.isfinite(values) & (values > 0)
+    middle = np.median if column == "seconds" else np.max
+    known = [values[measured & (at == depth)] for depth in depths]
+    return [float(middle(found)) if len(found) else float("nan") for found in known]
 
 
 def resamples(units: int, *names: object) -> np.ndarray:

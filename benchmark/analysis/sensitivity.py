@@ -13,23 +13,25 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from benchmark.analysis import sentences
-from benchmark.analysis.contrasts import Measured, decide, measure
+from benchmark.analysis.contrasts import Measured, measure
 from benchmark.analysis.decisions import Decisions
 from benchmark.analysis.family import PLACE
 from benchmark.analysis.findings import Sensitivity, Variation
 from benchmark.analysis.looks import Looking
-from benchmark.analysis.multiplicity import holm, pair_p
+from benchmark.analysis.multiplicity import holm, pair_equivalence, pair_p
 from benchmark.analysis.outcome import Contrast, Pair
 from benchmark.analysis.replicas import TUNED
 from benchmark.analysis.signflip import EXACT_UNITS, equivalence, max_t
 from benchmark.analysis.skill import SUCCESS
 from benchmark.analysis.units import by_unit, folds
+from benchmark.analysis.verdict import Judgement, judge, rule
 from benchmark.evidence import Evidence
 
 
@@ -74,8 +76,33 @@ class _Family:
         before, study = self.measured[place], self.evidence.study
         varied = measure(before.declared, rows, self.evidence.blocks, study, at)
         varied.case = dataclasses.replace(varied.case, unconverged=before.case.unconverged)
-        family = [*self.measured[:place], varied, *self.measured[place + 1 :]]
-        return decide(family, study, self.at)[place], varied
+        return self._judged(place, varied), varied
+
+    def _judged(self, place: int, varied: Measured) -> Contrast:
+        """What `contrasts.decide` would make of one contrast among the others as they are, without deciding those."""
+        contrast, margin, family = self.contrasts[place], self.evidence.study["analysis"]["margin"], len(self.measured)
+        differing, agreeing = ([*values] for values in self.p)
+        differing[place], agreeing[place] = varied.smallest_p, varied.largest_p_equivalence
+        p, p_equivalence = holm(differing)[place], holm(agreeing)[place]
+        pairs = [_with(pair, p, p_equivalence, family, margin, self.alpha) for pair in varied.pairs]
+        told = [
+            Judgement(
+                depth=pair.depth,
+                judged=pair.judged,
+                successes=pair.successes,
+                successes_one_layer=pair.successes_one_layer,
+            )
+            for pair in pairs
+        ]
+        found = rule(dataclasses.replace(varied.case, pairs=told))
+        return dataclasses.replace(
+            contrast, pairs=pairs, verdict=found.verdict, depths=found.depths, reason=found.reason
+        )
+
+    @cached_property
+    def p(self) -> tuple[list[float], list[float]]:
+        """Of every contrast of the family what Holm adjusts: its smallest p, and its largest p of equivalence."""
+        return [one.smallest_p for one in self.measured], [one.largest_p_equivalence for one in self.measured]
 
     def told(self, place: int, kind: Variation, stands: bool | None, verdict: str, words: str) -> Sensitivity:
         one = self.contrasts[place]
@@ -89,6 +116,23 @@ class _Family:
             verdict=verdict,
             words=words,
         )
+
+
+def _with(pair: Pair, p: float, p_equivalence: float, contrasts: int, margin: float, alpha: float) -> Pair:
+    """The pair judged with the p of its contrast."""
+    if pair.difference is None or pair.p is None or pair.p_equivalence is None:
+        return pair
+    final, agreeing = pair_p(pair.p, p), pair_equivalence(pair.p_equivalence, p_equivalence, contrasts)
+    judged = judge(
+        difference=pair.difference,
+        low=pair.low,
+        high=pair.high,
+        p_adjusted=final,
+        p_equivalence_adjusted=agreeing,
+        margin=margin,
+        alpha=alpha,
+    )
+    return dataclasses.replace(pair, p_adjusted=final, p_equivalence_adjusted=agreeing, judged=judged)
 
 
 def _stands(before: Contrast, after: Contrast) -> bool:
@@ -252,10 +296,10 @@ def _reachable(family: _Family, place: int, units: int) -> bool:
     if units < 1:
         return False
     if family.contrasts[place].verdict == "no practical difference":
-        p = [one.largest_p_equivalence for one in family.measured]
+        p = [*family.p[1]]
         p[place] = 0.5**units
     else:
-        p = [one.smallest_p for one in family.measured]
+        p = [*family.p[0]]
         p[place] = 0.5 ** (units - 1)
     return holm(p)[place] <= family.alpha
 

@@ -27,7 +27,7 @@ from benchmark.analysis.multiplicity import holm
 from benchmark.analysis.outcome import Contrast
 from benchmark.analysis.outline import outline
 from benchmark.analysis.replicas import TUNED
-from benchmark.analysis.sensitivity import _speaks_most, sensitivities
+from benchmark.analysis.sensitivity import _Family, _speaks_most, sensitivities
 from benchmark.analysis.signflip import equivalence
 from benchmark.evidence import Evidence
 from benchmark.report.page import page
@@ -261,6 +261,16 @@ def test_equivalence_loses_the_unit_that_holds_it() -> None:
 def plain() -> Contrast:
     (contrast,) = decisions(TWO).contrasts
     return contrast
+
+
+def test_one_contrast_alone_is_judged_as_among_all() -> None:
+    """What is judged anew is judged by the rules of the study: unchanged, it comes out as it was."""
+    evidence = fabricate(diverged=[("formants", 4, "", 3)])
+    family = _Family.of(decisions(evidence), evidence)
+    for place, contrast in enumerate(family.contrasts):
+        again = family._judged(place, family.measured[place])
+        assert (again.verdict, again.depths) == (contrast.verdict, contrast.depths)
+        assert [dataclasses.replace(pair, p_success_adjusted=1.0) for pair in contrast.pairs] == again.pairs
 
 
 @settings(max_examples=30)
