@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmark.analysis.replicas import TUNED
+from benchmark.analysis.replicas import A_A, TUNED
 from benchmark.errors import UserError
 from benchmark.sizing import check, network_shape, solve
 from benchmark.spec import Hyperparameters, RunSpec, Seeds, Variant, stream
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 Domain = Literal["development", "tune", "rerank", "confirm"]
 _DOMAINS: dict[str, int] = {"development": 1, "tune": 2, "rerank": 3, "confirm": 4}
 """The top bits of a seed: seeds of two domains can never be equal (PROTOCOL 6, 20)."""
-
-REPLICA = "aa"
-"""Label of the second copy of depth 1 that A/A compares with the first."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +180,7 @@ def groups(study: Study) -> list[Group]:
                     ]
                     one = arms[0]
                     if entry.label in study.a_a and match == "parameters":
-                        arms.append(dataclasses.replace(one, replica=REPLICA))
+                        arms.append(dataclasses.replace(one, replica=A_A))
                     if study.tunes_one_layer_more(entry) and match == "parameters":
                         arms.append(dataclasses.replace(one, replica=TUNED))
                     found.append(Group(study, entry, budget, match, variant, tuple(arms)))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from benchmark import evidence
 from benchmark.analysis.analyse import analyse
+from benchmark.analysis.family import REPLICA
 from benchmark.analysis.replicas import A_A, NAMES, TUNED
 from benchmark.conduct import Request
 from benchmark.errors import UserError
@@ -23,7 +24,7 @@ from benchmark.executors import SerialExecutor
 from benchmark.forecast import trainings
 from benchmark.journal import Journal
 from benchmark.judging import judge
-from benchmark.plan import REPLICA, Group, groups
+from benchmark.plan import Group, groups
 from benchmark.rows import gather
 from benchmark.spec import RunResult, RunSpec
 from benchmark.study import Study
@@ -174,7 +175,7 @@ def test_which_groups_have_it() -> None:
     assert [arm.replica for arm in group.arms] == ["", "", "", A_A, TUNED]
     assert group.tuned_more is not None and [arm.replica for arm in group.alike] == ["", "", "", A_A]
     assert group.tuned_more.name == "stacked_teacher/3000/parameters/plain/L1/tuned"
-    assert A_A == REPLICA
+    assert REPLICA == A_A
 
 
 def test_the_plan_prices_what_is_not_shared() -> None:

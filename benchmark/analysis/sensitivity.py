@@ -19,19 +19,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.analysis import sentences
+from benchmark.analysis import contrasts, sentences
 from benchmark.analysis.contrasts import Measured, measure
 from benchmark.analysis.decisions import Decisions
 from benchmark.analysis.family import PLACE
 from benchmark.analysis.findings import Sensitivity, Variation
 from benchmark.analysis.looks import Looking
-from benchmark.analysis.multiplicity import holm, pair_equivalence, pair_p
+from benchmark.analysis.multiplicity import holm, pair_p
 from benchmark.analysis.outcome import Contrast, Pair
 from benchmark.analysis.replicas import TUNED
 from benchmark.analysis.signflip import EXACT_UNITS, equivalence, max_t
 from benchmark.analysis.skill import SUCCESS
 from benchmark.analysis.units import by_unit, folds
-from benchmark.analysis.verdict import Judgement, judge, rule
+from benchmark.analysis.verdict import Judgement, rule
 from benchmark.evidence import Evidence
 
 
@@ -84,7 +84,7 @@ class _Family:
         differing, agreeing = ([*values] for values in self.p)
         differing[place], agreeing[place] = varied.smallest_p, varied.largest_p_equivalence
         p, p_equivalence = holm(differing)[place], holm(agreeing)[place]
-        pairs = [_with(pair, p, p_equivalence, family, margin, self.alpha) for pair in varied.pairs]
+        pairs = [contrasts._judged(pair, p, p_equivalence, family, margin, self.alpha) for pair in varied.pairs]
         told = [
             Judgement(
                 depth=pair.depth,
@@ -116,23 +116,6 @@ class _Family:
             verdict=verdict,
             words=words,
         )
-
-
-def _with(pair: Pair, p: float, p_equivalence: float, contrasts: int, margin: float, alpha: float) -> Pair:
-    """The pair judged with the p of its contrast."""
-    if pair.difference is None or pair.p is None or pair.p_equivalence is None:
-        return pair
-    final, agreeing = pair_p(pair.p, p), pair_equivalence(pair.p_equivalence, p_equivalence, contrasts)
-    judged = judge(
-        difference=pair.difference,
-        low=pair.low,
-        high=pair.high,
-        p_adjusted=final,
-        p_equivalence_adjusted=agreeing,
-        margin=margin,
-        alpha=alpha,
-    )
-    return dataclasses.replace(pair, p_adjusted=final, p_equivalence_adjusted=agreeing, judged=judged)
 
 
 def _stands(before: Contrast, after: Contrast) -> bool:
