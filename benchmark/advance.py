@@ -222,3 +222,9 @@ def restore(state: TrainingState, checkpoint: bytes) -> None:
 def steps_done(checkpoint: bytes) -> int:
     """The optimiser steps that a checkpoint has behind it."""
     return int(torch.load(io.BytesIO(checkpoint), weights_only=True, map_location="cpu")["step"])
+
+
+def curves_so_far(checkpoint: bytes) -> list[tuple[int, str, int, float]]:
+    """The rows of `RunResult.curves` that a checkpoint has behind it."""
+    record = torch.load(io.BytesIO(checkpoint), weights_only=True, map_location="cpu")
+    return [tuple(row) for row in record["curves"]]

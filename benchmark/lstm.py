@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from benchmark.recurrence import LSTMLayer
 from benchmark.spec import Variant, stream
 
 
@@ -39,7 +40,7 @@ class StackedLSTM(nn.Module):
         directions = 2 if self.variant.bidirectional else 1
         passed_up = directions * width
         self.layers = nn.ModuleList(
-            nn.ModuleList(nn.LSTM(inputs if layer == 0 else passed_up, width) for _ in range(directions))
+            nn.ModuleList(LSTMLayer(inputs if layer == 0 else passed_up, width) for _ in range(directions))
             for layer in range(depth)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(passed_up) for _ in range(depth if self.variant.layer_norm else 0))

@@ -17,6 +17,7 @@ import torch
 from benchmark import __version__, lightning
 from benchmark.advance import save, steps_done
 from benchmark.lstm import StackedLSTM
+from benchmark.recurrence import engine
 from benchmark.sizing import measure, network_shape
 from benchmark.spec import RunResult, RunSpec
 from tasks import registry
@@ -78,6 +79,7 @@ def _train(
         **network_shape(task),
     )
     result.parameters, result.state_size, result.flops = size.parameters, size.state, size.flops
+    result.engine = engine(module.network, spec.precision)
     result.versions = {"strata": __version__, **lightning.versions()}
     result.seconds = module.run.seconds + time.perf_counter() - started
     return result, module.network

@@ -1,0 +1,143 @@
+"""The recurrence of an LSTM layer on a CPU in our own kernel, several times as fast as the library's at small widths.
+
+`native/recurrence.c` is built with the package where there is a C compiler, and loaded here when it is first needed.
+Where it is missing, `LSTMLayer` is torch's own layer and nothing else changes: the kernel is an engine, not an
+identity of a run, and each result says which engine made it. STRATA_ENGINE=torch asks for torch's.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+LEVELS = {0: ("plain", 16), 1: ("avx2", 32), 2: ("avx512", 64)}
+"""What the library calls the widest vectors of this processor, and their bytes."""
+PRECISIONS = {torch.float32: "single", torch.float64: "double"}
+TORCH = "torch-lstm"
+
+
+class Library:
+    """The built kernel and the vectors it uses on this machine."""
+
+    def __init__(self, path: Path) -> None:
+        self._functions = ctypes.CDLL(str(path))
+        self._functions.strata_level.restype = ctypes.c_long
+        self.level = self._functions.strata_level()
+        self.name, self.bytes = LEVELS[self.level]
+
+    def lanes(self, kind: torch.dtype) -> int:
+        """Sequences that are read side by side."""
+        return self.bytes // kind.itemsize
+
+    def call(self, function: str, *arguments: Tensor | int | None) -> None:
+        """Sizes are passed as C longs, tensors, which must be contiguous, as addresses."""
+        kind = next(argument.dtype for argument in arguments if isinstance(argument, Tensor))
+        getattr(self._functions, f"strata_{function}_{PRECISIONS[kind]}")(
+            ctypes.c_long(self.level),
+            *(
+                ctypes.c_void_p(given.data_ptr())
+                if isinstance(given, Tensor)
+                else (ctypes.c_void_p(None) if given is None else ctypes.c_long(given))
+                for given in arguments
+            ),
+        )
+
+
+@cache
+def library() -> Library | None:
+    """The kernel, or None where it was not built."""
+    for suffix in EXTENSION_SUFFIXES:
+        path = Path(__file__).with_name(f"_recurrence{suffix}")
+        if path.exists():
+            return Library(path)
+    return None
+
+
+def wanted() -> bool:
+    """Whether trainings of this process use the kernel, where they can."""
+    return os.environ.get("STRATA_ENGINE", "") != "torch" and library() is not None
+
+
+class Recurrence(torch.autograd.Function):
+    """`(time, batch, inputs)` to hidden states `(time, batch, width)` and the last cell state `(batch, width)`.
+
+    Gradients flow through the hidden states only.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, below: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """Keeps what the backward pass needs, unless no gradient is asked for."""
+        kernel = cast("Library", library())
+        time, batch, inputs = below.shape
+        width, lanes = weight_hh.shape[1], kernel.lanes(below.dtype)
+        keep = any(ctx.needs_input_grad)
+        weights = torch.cat([weight_ih, weight_hh], dim=1)
+        hidden, cells = below.new_empty(time, batch, width), below.new_empty(batch, width)
+        steps = -(-batch // lanes) * (time + 1) if keep else 2
+        kept = below.new_empty(steps * (inputs + 6 * width) * lanes)
+        sizes = time, batch, inputs, width
+        kernel.call("forward", *sizes, below.contiguous(), weights, bias.contiguous(), hidden, cells, kept, int(keep))
+        if keep:
+            ctx.save_for_backward(weights, kept)
+            ctx.sizes = sizes
+        ctx.mark_non_differentiable(cells)
+        return hidden, cells
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, up: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of the four arguments."""
+        kernel = cast("Library", library())
+        weights, kept = ctx.saved_tensors
+        time, batch, inputs, width = ctx.sizes
+        lanes = kernel.lanes(up.dtype)
+        to_weights, to_bias = torch.zeros_like(weights), up.new_zeros(4 * width)
+        to_below = up.new_empty(time, batch, inputs) if ctx.needs_input_grad[0] else None
+        deltas = up.new_empty(time * 4 * width * lanes)
+        room = up.new_empty((inputs + 3 * width + (inputs + width + 4) * time) * lanes)
+        transposed = weights.t().contiguous()
+        kernel.call(
+            "backward", *ctx.sizes, transposed, kept, up.contiguous(), to_weights, to_bias, to_below, deltas, room
+        )
+        return to_below, to_weights[:, :inputs], to_weights[:, inputs:], to_bias
+
+
+class LSTMLayer(nn.LSTM):
+    """One layer of `nn.LSTM`, time first, that runs in our kernel where it can."""
+
+    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> Any:  # type: ignore[override]
+        """As `nn.LSTM.forward`; through our kernel gradients flow through the outputs, not through the last state."""
+        if hx is not None or not self._fits(input):
+            return super().forward(input, hx)
+        weight_ih, weight_hh, bias_ih, bias_hh = self._flat_weights
+        hidden, cells = Recurrence.apply(input, weight_ih, weight_hh, bias_ih + bias_hh)  # type: ignore[operator]
+        return hidden, (hidden[-1:], cells.unsqueeze(0))
+
+    def _fits(self, below: Tensor) -> bool:
+        kind = self.weight_hh_l0.dtype
+        return (
+            below.device.type == "cpu"
+            and below.dim() == 3
+            and below.numel() > 0
+            and below.dtype == kind
+            and kind in PRECISIONS
+            and not torch.is_autocast_enabled("cpu")
+            and wanted()
+        )
+
+
+def engine(network: nn.Module, precision: str) -> str:
+    """What ran the recurrence of a network: `native-avx2`, say, or `torch-lstm`."""
+    first = next(network.parameters())
+    kernel = library()
+    if kernel is None or not wanted() or first.device.type != "cpu" or not precision.endswith("true"):
+        return TORCH
+    return f"native-{kernel.name}"

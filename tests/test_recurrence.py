@@ -1,0 +1,129 @@
+"""The kernel of the recurrence against torch's own LSTM, and that training through it keeps every promise."""
+
+import shutil
+import subprocess
+import sys
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from benchmark.lstm import build
+from benchmark.recurrence import LEVELS, LSTMLayer, engine, library
+from benchmark.spec import Variant
+
+needs_kernel = pytest.mark.skipif(library() is None, reason="no C compiler was there when the package was installed")
+
+
+def test_the_kernel_is_there_wherever_a_compiler_was():
+    assert library() is not None or shutil.which("cc") is None
+
+
+def pair(inputs: int, width: int, kind: torch.dtype, seed: int = 0) -> tuple[LSTMLayer, nn.LSTM]:
+    torch.manual_seed(seed)
+    ours, theirs = LSTMLayer(inputs, width, dtype=kind), nn.LSTM(inputs, width, dtype=kind)
+    theirs.load_state_dict(ours.state_dict())
+    return ours, theirs
+
+
+def gradients(layer: nn.LSTM, below: torch.Tensor, up: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Of the inputs and of every parameter."""
+    hidden, _ = layer(below)
+    return torch.autograd.grad(hidden, [below, *layer.parameters()], up)
+
+
+@needs_kernel
+@settings(max_examples=60, deadline=None)
+@given(
+    time=st.integers(1, 12),
+    batch=st.integers(1, 35),
+    inputs=st.integers(1, 9),
+    width=st.integers(1, 19),
+    kind=st.sampled_from([torch.float64, torch.float32]),
+    seed=st.integers(0, 1000),
+)
+def test_outputs_states_and_gradients_are_those_of_torch(time, batch, inputs, width, kind, seed):
+    ours, theirs = pair(inputs, width, kind, seed)
+    below = torch.randn(time, batch, inputs, dtype=kind, requires_grad=True)
+    close = partial(torch.testing.assert_close, atol=1e-12, rtol=1e-10)
+    if kind == torch.float32:
+        close = partial(torch.testing.assert_close, atol=2e-5, rtol=2e-5)
+    (hidden, (last, cell)), (expected, (last_expected, cell_expected)) = ours(below), theirs(below)
+    close(hidden, expected)
+    close(last, last_expected)
+    close(cell, cell_expected.detach())
+    up = torch.randn_like(hidden)
+    close(gradients(ours, below, up), gradients(theirs, below, up))
+    with torch.no_grad():
+        assert torch.equal(ours(below)[0], hidden), "without gradients the same numbers, bit for bit"
+
+
+@needs_kernel
+def test_large_arguments_saturate_and_what_is_not_a_number_stays_so():
+    ours, theirs = pair(2, 8, torch.float32)
+    below = torch.tensor([1e-30, 1e-4, 0.3, 0.7, 30.0, 1e4, -1e4, 3e38]).view(1, 4, 2)
+    torch.testing.assert_close(ours(below)[0], theirs(below)[0], atol=1e-6, rtol=1e-5)
+    below[0, 0, 0] = float("nan")
+    hidden, _ = ours(below)
+    assert hidden[0, 0].isnan().all() and hidden[0, 1:].isfinite().all(), "lanes never mix"
+
+
+@needs_kernel
+def test_a_sequence_gets_the_same_numbers_whatever_lies_beside_it():
+    ours, _ = pair(3, 11, torch.float32)
+    below = torch.randn(7, 40, 3)
+    together, _ = ours(below)
+    for chosen in ([0], [39], [5, 17, 31]):
+        assert torch.equal(ours(below[:, chosen])[0], together[:, chosen])
+
+
+@needs_kernel
+@pytest.mark.parametrize("variant", [Variant(), Variant(residual=True), Variant(bidirectional=True)])
+def test_a_stack_through_the_kernel_is_the_stack_of_torch(variant, monkeypatch):
+    network = build(seed=1, inputs=4, outputs=2, depth=3, width=9, variant=variant).double()
+    inputs, lengths = torch.randn(5, 8, 4, dtype=torch.float64), torch.tensor([8, 3, 5, 1, 8])
+
+    def found() -> list[torch.Tensor]:
+        network.zero_grad()
+        outputs = network(inputs, lengths)
+        outputs.square().sum().backward()
+        return [outputs, *(p.grad for p in network.parameters() if p.requires_grad)]
+
+    ours = found()
+    assert engine(network, "64-true").startswith("native-")
+    monkeypatch.setenv("STRATA_ENGINE", "torch")
+    assert engine(network, "64-true") == "torch-lstm"
+    torch.testing.assert_close(ours, found(), atol=1e-11, rtol=1e-9)
+
+
+def test_without_the_kernel_torch_trains():
+    """As where no compiler was there: the library is not found, and the layer is torch's own."""
+    code = (
+        "import torch, benchmark.recurrence as r; from benchmark.lstm import build; r.EXTENSION_SUFFIXES[:] = []\n"
+        "n = build(seed=0, inputs=2, outputs=1, depth=2, width=8); n(torch.zeros(3, 4, 2)).sum().backward()\n"
+        "print(r.engine(n, '32-true'))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "torch-lstm"
+
+
+def test_mixed_precision_is_left_to_torch():
+    assert engine(build(seed=0, inputs=2, outputs=1, depth=1, width=8), "bf16-mixed") == "torch-lstm"
+
+
+@needs_kernel
+@pytest.mark.parametrize("level", sorted(LEVELS))
+def test_every_width_of_vectors_computes_the_same(level, monkeypatch):
+    kernel = library()
+    assert kernel is not None
+    if level > kernel.level:
+        pytest.skip("this processor has no such vectors")
+    ours, theirs = pair(3, 10, torch.float32)
+    below, up = torch.randn(6, 21, 3, requires_grad=True), torch.randn(6, 21, 10)
+    monkeypatch.setattr(kernel, "level", level)
+    monkeypatch.setattr(kernel, "bytes", LEVELS[level][1])
+    found, expected = gradients(ours, below, up), gradients(theirs, below, up)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
