@@ -17,14 +17,15 @@ from benchmark.errors import UserError
 from benchmark.executors import Executor, Job, LocalExecutor, Outcome, SerialExecutor
 from tests import fake_training
 from tests.fake_training import spec
+from tests.loopback import loopback
 
 REPOSITORY = Path(__file__).parent.parent
 TRAIN = "tests.fake_training:train"
 PATIENCE = 60.0  # seconds until a test that waits for another process gives up
 
 
-def until(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + PATIENCE
+def until(condition: Callable[[], bool], patience: float = PATIENCE) -> None:
+    give_up = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < give_up, "waited in vain"
         time.sleep(0.01)
@@ -62,11 +63,30 @@ def local() -> Iterator[LocalExecutor]:
         yield executor
 
 
-@pytest.fixture(params=["serial", "local"])
+@pytest.fixture(scope="module")
+def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
+    with loopback(tmp_path_factory.mktemp("cluster"), workers=2) as cluster:
+        until(lambda: cluster.log.read_text().count("serves") == 2)
+        with cluster.executor(TRAIN) as executor:
+            yield executor
+
+
+DASK = pytest.param("dask", marks=pytest.mark.proof)
+"""A scheduler and two workers take some seconds to start."""
+
+
+@pytest.fixture(params=["serial", "local", DASK])
 def executor(request: pytest.FixtureRequest) -> Executor:
     if request.param == "serial":
         return SerialExecutor(fake_training.train)
-    shared: Executor = request.getfixturevalue("local")  # start-up is slow; every test leaves it empty
+    shared: Executor = request.getfixturevalue(request.param)  # start-up is slow; every test leaves it empty
+    return shared
+
+
+@pytest.fixture(params=["local", DASK])
+def processes(request: pytest.FixtureRequest) -> Executor:
+    """Two worker processes, here or on a cluster."""
+    shared: Executor = request.getfixturevalue(request.param)
     return shared
 
 
@@ -132,11 +152,11 @@ def test_close_is_final_and_may_be_called_twice(make: Callable[[], Executor]) ->
             executor.submit(Job((spec("count"),)))
 
 
-def test_equal_results_everywhere(local: LocalExecutor) -> None:
+def test_equal_results_everywhere(processes: Executor) -> None:
     serial = SerialExecutor(fake_training.train)
-    for executor in (serial, local):
+    for executor in (serial, processes):
         executor.submit(Job((spec("count"),)))
-    [here], [there] = serial.collect(), collect_all(local, 1)
+    [here], [there] = serial.collect(), collect_all(processes, 1)
     assert here.results[0].test_loss == there.results[0].test_loss
     assert here.job == there.job
 
@@ -144,11 +164,11 @@ def test_equal_results_everywhere(local: LocalExecutor) -> None:
 # --- worker processes ---------------------------------------------------------------------------------------------
 
 
-def test_workers_are_long_lived(local: LocalExecutor) -> None:
+def test_workers_are_long_lived(processes: Executor) -> None:
     jobs = 8
     for i in range(jobs):
-        local.submit(Job((spec("count", i),)))
-    assert len({outcome.results[0].versions["pid"] for outcome in collect_all(local, jobs)}) <= local.capacity
+        processes.submit(Job((spec("count", i),)))
+    assert len({outcome.results[0].versions["pid"] for outcome in collect_all(processes, jobs)}) <= processes.capacity
 
 
 def test_workers_start_with_one_thread_and_the_driver_keeps_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,37 +180,37 @@ def test_workers_start_with_one_thread_and_the_driver_keeps_its_own(monkeypatch:
     assert (os.environ["OMP_NUM_THREADS"], os.environ.get("MKL_NUM_THREADS")) == ("7", None)
 
 
-def test_a_timeout_gives_nothing_and_loses_nothing(local: LocalExecutor, tmp_path: Path) -> None:
-    local.submit(Job((spec("wait", file=str(tmp_path / "go")),)))
-    assert local.collect(timeout=0) == []
-    assert local.collect(timeout=0.05) == []
+def test_a_timeout_gives_nothing_and_loses_nothing(processes: Executor, tmp_path: Path) -> None:
+    processes.submit(Job((spec("wait", file=str(tmp_path / "go")),)))
+    assert processes.collect(timeout=0) == []
+    assert processes.collect(timeout=0.05) == []
     (tmp_path / "go").touch()
-    assert collect_all(local, 1)[0].results[0].status == "done"
+    assert collect_all(processes, 1)[0].results[0].status == "done"
 
 
-def test_a_killed_worker_costs_only_its_own_job(local: LocalExecutor, tmp_path: Path) -> None:
+def test_a_killed_worker_costs_only_its_own_job(processes: Executor, tmp_path: Path) -> None:
     victim, bystander = (
         Job((spec("spin", mark=str(tmp_path / "pid")),)),
         Job((spec("wait", file=str(tmp_path / "go")),)),
     )
-    local.submit(victim)
-    local.submit(bystander)
+    processes.submit(victim)
+    processes.submit(bystander)
     os.kill(pid_in(tmp_path / "pid"), signal.SIGKILL)
-    [outcome] = collect_all(local, 1)
+    [outcome] = collect_all(processes, 1)
     assert outcome.job == victim
     assert [(result.status, result.error) for result in outcome.results] == [("failed", "worker died (signal 9)")]
-    local.submit(Job((spec("count", 1),)))  # runs in a fresh worker while the other still waits
-    [again] = collect_all(local, 1)
+    processes.submit(Job((spec("count", 1),)))  # runs in a fresh worker while the other still waits
+    [again] = collect_all(processes, 1)
     assert again.results[0].status == "done"
     (tmp_path / "go").touch()
-    [saved] = collect_all(local, 1)
+    [saved] = collect_all(processes, 1)
     assert (saved.job, saved.results[0].status) == (bystander, "done")
 
 
-def test_a_training_that_ends_its_process_is_a_failure(local: LocalExecutor) -> None:
+def test_a_training_that_ends_its_process_is_a_failure(processes: Executor) -> None:
     for task in ("die", "exit"):
-        local.submit(Job((spec(task),)))
-    errors = {outcome.job.specs[0].task: outcome.results[0].error for outcome in collect_all(local, 2)}
+        processes.submit(Job((spec(task),)))
+    errors = {outcome.job.specs[0].task: outcome.results[0].error for outcome in collect_all(processes, 2)}
     assert errors == {"die": "worker died (signal 9)", "exit": "worker died (exit code 3)"}
 
 
@@ -204,10 +224,10 @@ def test_a_worker_killed_while_idle_costs_nothing() -> None:
         assert collect_all(executor, 1)[0].results[0].status == "done"
 
 
-def test_a_job_over_its_time_limit_is_killed(local: LocalExecutor, tmp_path: Path) -> None:
-    local.submit(Job((spec("spin", mark=str(tmp_path / "pid")), spec("count")), time_limit=0.5))
-    local.submit(Job((spec("count", 1),), time_limit=PATIENCE))
-    outcomes = {len(outcome.job.specs): outcome for outcome in collect_all(local, 2)}
+def test_a_job_over_its_time_limit_is_killed(processes: Executor, tmp_path: Path) -> None:
+    processes.submit(Job((spec("spin", mark=str(tmp_path / "pid")), spec("count")), time_limit=0.5))
+    processes.submit(Job((spec("count", 1),), time_limit=PATIENCE))
+    outcomes = {len(outcome.job.specs): outcome for outcome in collect_all(processes, 2)}
     assert {result.error for result in outcomes[2].results} == {"time limit of 0.5 s reached"}
     assert outcomes[1].results[0].status == "done"
     assert not alive(pid_in(tmp_path / "pid"))

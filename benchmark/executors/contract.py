@@ -25,6 +25,8 @@ class Job:
     until: int | None = None
     checkpoints: Mapping[str, bytes] = field(default_factory=dict)
     time_limit: float | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Source by reference of the tasks that are files, for a worker on a machine that may not have them."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain types and bytes, for the journey to a worker."""
@@ -33,6 +35,7 @@ class Job:
             "until": self.until,
             "checkpoints": dict(self.checkpoints),
             "time_limit": self.time_limit,
+            "sources": dict(self.sources),
         }
 
     @classmethod

@@ -6,6 +6,7 @@ imported, `("broken", traceback)` when that failed, and `("outcome", (outcome as
 
 from __future__ import annotations
 
+import dataclasses
 import faulthandler
 import importlib
 import multiprocessing
@@ -18,6 +19,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from benchmark.executors.contract import Job, Train, perform
+from benchmark.executors.sources import placed
 
 
 def main(connection: Connection, train: str, log: Path | None) -> None:
@@ -39,6 +41,7 @@ def main(connection: Connection, train: str, log: Path | None) -> None:
         connection.send(("ready", None))
         while True:
             job = Job.from_dict(connection.recv())
+            job = dataclasses.replace(job, specs=placed(job.specs, job.sources))
             settle_torch()
             outcome = perform(function, job)
             fit = not (_holds_gpu() and any(result.status == "failed" for result in outcome.results))
