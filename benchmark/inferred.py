@@ -81,7 +81,8 @@ def written(path: Path) -> dict[str, Any] | None:
     try:
         study = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no YAML ({error}): correct it, or remove it and the study is inferred") from None
+        said = " ".join(str(error).split())
+        raise UserError(f"{path} is no YAML ({said}): correct it, or remove it and the study is inferred") from None
     for name in _NEEDS:
         part: Any = study
         for key in name.split("."):
