@@ -12,6 +12,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -24,8 +25,8 @@ from benchmark.environment import git_state
 from benchmark.errors import UserError
 from benchmark.tracking import Tracker, TrackingUnavailable, clean, links, store, views
 from benchmark.tracking import projection as project
+from benchmark.tracking.entries import ARMS_ON_A_PAGE
 from benchmark.tracking.mlflow_api import MlflowException
-from benchmark.tracking.publish import ARMS_ON_A_PAGE
 from tests import tracking_samples as samples
 from tests.mlflow_store import pointed_at, uri
 from tests.tracking_samples import Sample, sample
@@ -290,22 +291,72 @@ def test_an_outage_is_told_once_clearly_and_made_good_by_the_same_call(workspace
     assert sorted(trainings(tracker).status) == ["FINISHED", "KILLED"]
 
 
+# --- while it runs ----------------------------------------------------------------------------------------------------
+
+
+def going_on(one: Sample, points: int) -> tuple[Any, ...]:
+    return one.spec, one.row, one.members, one.result.curves[:points]
+
+
+def test_a_training_that_goes_on_is_shown_and_ends_with_every_point_once(workspace):
+    tracker, one = Tracker.open("s", workspace), sample()
+    for points in (6, 6, 14):
+        tracker.advance(*going_on(one, points))
+        run = trainings(tracker).iloc[0]
+        assert (run.status, run["tags.state"], run["params.depth"]) == ("RUNNING", "running", "2")
+        history = tracker.client.get_metric_history(run.run_id, "validation/loss")
+        assert len(history) == points // 2
+    assert "metrics.cost/seconds" not in trainings(tracker)
+    tracker.record(*one.given)
+    (run,) = [row for _, row in trainings(tracker).iterrows()]
+    assert (run.status, run["tags.state"], run["tags.order_hash"]) == ("FINISHED", "done", one.result.order_hash)
+    history = tracker.client.get_metric_history(run.run_id, "validation/loss")
+    expected = [(step, bits(value)) for step, name, _, value in one.result.curves if name == "validation/loss"]
+    assert [(m.step, bits(m.value)) for m in history] == expected
+    tracker.advance(*going_on(one, 2))  # of another start of the sweep: what is finished stays
+    assert list(trainings(tracker).status) == ["FINISHED"]
+
+
+def test_a_training_that_was_shown_when_the_driver_died_is_lost_and_shown_again(workspace):
+    tracker, one = Tracker.open("s", workspace), sample()
+    tracker.advance(*going_on(one, 6))
+    again = Tracker.open("s", workspace)
+    assert again.reconcile() == set()
+    again.advance(*going_on(one, 8))
+    assert sorted(trainings(again).status) == ["KILLED", "RUNNING"]
+    again.record(*one.given)
+    assert sorted(trainings(again).status) == ["FINISHED", "KILLED"]
+    assert again.reconcile() == {one.spec.key}
+
+
 # --- what a person sees -----------------------------------------------------------------------------------------------
 
 
 def test_the_study_shows_its_verdict_first_and_then_its_arms_in_order(recorded):
     tracker, _, findings = recorded
     runs = search(tracker, "study")
-    assert list(runs["tags.mlflow.runName"])[:3] == ["verdict", "recall · L1×36", "recall · L2×24"]
-    assert len(runs) == 1 + len(findings.arms)
+    assert list(runs["tags.mlflow.runName"])[:5] == [
+        "verdict",
+        "formants",
+        "recall",
+        "A/A on recall",
+        "recall · L1×36",
+    ]
+    assert len(runs) == 1 + len(findings.contrasts) + len(findings.arms)
     assert set(runs.status) == {"FINISHED"}
-    by_arm = runs.set_index("tags.arm")
+    judged = runs.set_index("tags.mlflow.runName").loc["formants"]
+    (pair,) = [p for c in findings.contrasts if c.task == "formants" for p in c.pairs if p.depth == 2]
+    assert (judged["tags.verdict"], judged["tags.role"]) == ("deeper (2, 4)", "natural")
+    assert (judged["metrics.difference/depth"], judged["metrics.difference/mean"]) == (2, pair.difference)
+    assert judged["tags.mlflow.note.content"].startswith("on formants: deeper.\n\n| depth |")
+    by_arm = runs[runs["tags.kind"] == "arm"].set_index("tags.arm")
     for arm in findings.arms:
         assert arm.score_mean is not None
         assert bits(by_arm.loc[arm.arm, "metrics.score/mean"]) == bits(arm.score_mean)
         assert by_arm.loc[arm.arm, "tags.role"] == arm.role
     formants = by_arm.loc[samples.arm_label("formants", 2)]
     assert (formants["tags.verdict"], formants["tags.against_depth_1"]) == ("deeper", "better")
+    assert formants["tags.mlflow.note.content"].startswith("2 layers of 24 cells: 5,980 parameters")
     assert by_arm.loc[samples.arm_label("recall", 1, "aa"), "tags.verdict"] == "no practical difference"
     note = runs["tags.mlflow.note.content"].iloc[0].splitlines()
     assert note[0] == findings.headline
@@ -345,11 +396,11 @@ def test_publishing_again_changes_nothing_and_new_findings_replace_the_old(works
     tracker.publish(dataclasses.replace(findings, headline="News.", arms=[findings.arms[0], changed]), workspace)
     after = search(tracker, "study")
     assert list(after["tags.mlflow.runName"]) == list(before["tags.mlflow.runName"])
-    assert after["metrics.score/mean"].iloc[2] == 0.125
-    assert list(after.run_id[:2]) == list(before.run_id[:2])
+    assert after["metrics.score/mean"].iloc[3] == 0.125
+    assert list(after.run_id[:3]) == list(before.run_id[:3])
     assert after["tags.mlflow.note.content"].iloc[0].startswith("News.\n")
     tracker.publish(dataclasses.replace(findings, arms=findings.arms[:1]), workspace)
-    assert len(search(tracker, "study")) == 2
+    assert len(search(tracker, "study")) == 3
     note = tracker.client.get_experiment(tracker.study.experiment_id).tags["mlflow.note.content"]
     assert note.splitlines()[0] == findings.headline
 
@@ -363,7 +414,7 @@ def test_a_kill_while_publishing_leaves_nothing_half_done(workspace, monkeypatch
     assert "RUNNING" in set(search(tracker, "study").status)
     Tracker.open("s", workspace).publish(findings, workspace)
     runs = search(tracker, "study")
-    assert (len(runs), set(runs.status)) == (3, {"FINISHED"})
+    assert (len(runs), set(runs.status)) == (4, {"FINISHED"})
 
 
 def test_with_more_arms_than_a_page_there_is_a_run_per_task_and_budget(workspace):
@@ -381,7 +432,7 @@ def test_with_more_arms_than_a_page_there_is_a_run_per_task_and_budget(workspace
     tracker.publish(dataclasses.replace(findings, arms=few), workspace)
     groups = search(tracker, "study", "tags.kind = 'group'")
     assert list(groups["tags.mlflow.runName"]) == [f"formants · budget {b}" for b in (1000, 1001, 1002)]
-    assert len(search(tracker, "study")) == 4
+    assert len(search(tracker, "study")) == 5
     history = tracker.client.get_metric_history(groups.run_id.iloc[1], "depth/score")
     assert [(m.step, m.value) for m in history] == [(1, 0.25), (2, 0.5)]
 
@@ -515,7 +566,7 @@ def test_clean_removes_one_study_for_good_and_nothing_else(workspace):
     kept.client.delete_run(trainings(kept).run_id.iloc[0])  # in MLflow's bin: `mlflow gc` would take it
     gone.client.delete_experiment(gone.study.experiment_id)
     before = [search(kept), search(kept, "study")]
-    assert clean("gone", workspace) == 2 + 1 + 2
+    assert clean("gone", workspace) == 2 + 1 + 3
     assert clean("gone", workspace) == 0
     pd.testing.assert_frame_equal(search(kept), before[0])
     pd.testing.assert_frame_equal(search(kept, "study"), before[1])
@@ -523,7 +574,7 @@ def test_clean_removes_one_study_for_good_and_nothing_else(workspace):
         names = {name for (name,) in connection.execute("SELECT name FROM experiments")}
         (runs,) = connection.execute("SELECT count(*) FROM runs").fetchone()
     assert names == {"Default", "kept", "kept/trainings"}
-    assert runs == 2 + 1 + 2
+    assert runs == 2 + 1 + 3
     assert [path.name for path in (workspace / "mlartifacts").iterdir()] == ["kept"]
     assert Tracker.open("gone", workspace).reconcile() == set()
 

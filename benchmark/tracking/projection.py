@@ -175,11 +175,15 @@ def training_metrics(spec: RunSpec, result: RunResult) -> list[Metric]:
         "cost/state_size": result.state_size,
         "cost/flops": result.flops,
     }
-    curves = [
-        (allowed(name if layer < 0 else f"{name}_layer{layer}"), value, step)
-        for step, name, layer, value in result.curves
-    ]
-    return measured(finals, curves)
+    return [*curve_metrics(result.curves), *measured(finals)]
+
+
+def curve_metrics(curves: Iterable[tuple[int, str, int, float]]) -> list[Metric]:
+    """Rows of a training's curves; those of a layer (-1: the whole network) under a name of their own."""
+    return measured(
+        {},
+        [(allowed(name if layer < 0 else f"{name}_layer{layer}"), value, step) for step, name, layer, value in curves],
+    )
 
 
 def measured(finals: Mapping[str, float | None], curves: Iterable[tuple[str, float, int]] = ()) -> list[Metric]:

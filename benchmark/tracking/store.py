@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from benchmark import addresses
 from benchmark.errors import UserError
 from benchmark.tracking.mlflow_api import (
     Experiment,
@@ -39,16 +40,18 @@ def reachable(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
-        raise TrackingUnavailable(f"MLflow at {uri} cannot be used now ({_one_line(error)})") from error
+        where = addresses.shown(uri)
+        raise TrackingUnavailable(f"MLflow at {where} cannot be used now ({_one_line(error)})") from error
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split("\n[SQL")[0].split("(Background on")[0].split())[:200]
+    return addresses.hidden(" ".join(str(error).split("\n[SQL")[0].split("(Background on")[0].split()))[:200]
 
 
 def resolve_uri(workspace: Path, uri: str | None = None) -> str:
     """The tracking URI: the one given, else `MLFLOW_TRACKING_URI`, else SQLite in the workspace."""
-    return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{workspace.resolve() / 'mlflow.db'}"
+    given = uri or os.environ.get("MLFLOW_TRACKING_URI")
+    return addresses.with_driver(given) if given else f"sqlite:///{workspace.resolve() / 'mlflow.db'}"
 
 
 def local_database(uri: str) -> Path | None:
@@ -62,22 +65,27 @@ def connect(uri: str) -> MlflowClient:
     Raises UserError when the file is no database or another program's, when its schema is of another MLflow, when the
     folder cannot be written, and when a server does not answer.
     """
-    database = local_database(uri)
+    import sqlalchemy.exc
+
+    database, place = local_database(uri), addresses.shown(uri)
     try:
         if database is not None:
             _prepare(database)
-        client = MlflowClient(tracking_uri=uri)
-        client.get_experiment_by_name(PROJECT)
+        with addresses.first_use(uri):
+            client = MlflowClient(tracking_uri=uri)
+            client.get_experiment_by_name(PROJECT)
         if database is not None:
             _sync_at_checkpoints_only(client)
-    except (MlflowException, OSError, sqlite3.Error) as error:
+    except (MlflowException, OSError, sqlite3.Error, sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
         if "out-of-date database schema" in str(error):
             raise UserError(
-                f"{database or uri} was written by another version of MLflow: back it up and run "
-                f"`python -m mlflow db upgrade {uri}`"
+                f"{database or place} was written by another version of MLflow: back it up and run "
+                f"`python -m mlflow db upgrade {place}`"
             ) from error
         where = "" if database else ": start the server, or unset MLFLOW_TRACKING_URI to use a local database"
-        raise UserError(f"MLflow at {uri} cannot be used ({_one_line(error)}){where}") from error
+        if isinstance(error, ImportError) and addresses.is_postgres(uri):
+            where = ": install its driver with `pip install 'strata-lstm[postgres]'`"
+        raise UserError(f"MLflow at {place} cannot be used ({_one_line(error)}){where}") from error
     return client
 
 
@@ -158,14 +166,20 @@ def ensure_experiment(client: MlflowClient, name: str, artifacts: Path | None) -
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         location = None if artifacts is None else str(artifacts)
-        return client.get_experiment(client.create_experiment(name, artifact_location=location))
+        try:
+            return client.get_experiment(client.create_experiment(name, artifact_location=location))
+        except MlflowException as error:  # a server is shared: another driver, or our own first try, made it meanwhile
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            experiment = client.get_experiment_by_name(name)
+            assert experiment is not None
     if artifacts is not None and artifacts.is_dir() and not Path(experiment.artifact_location).is_dir():
         _move_artifacts(client, experiment, artifacts)
     if experiment.lifecycle_stage == LifecycleStage.DELETED:
-        study = name.removesuffix("/trainings")
+        study, place = name.removesuffix("/trainings"), addresses.shown(client.tracking_uri)
         raise UserError(
             f"the MLflow experiment {name!r} was deleted in the UI: restore it with `MLFLOW_TRACKING_URI="
-            f"{client.tracking_uri} python -m mlflow experiments restore --experiment-id {experiment.experiment_id}`, "
+            f"{place} python -m mlflow experiments restore --experiment-id {experiment.experiment_id}`, "
             f"or give the study another name, or remove it from every store with `strata clean {study}`"
         )
     return experiment

@@ -86,7 +86,7 @@ class View:
             "orderByAsc": self.ascending,
             "selectedColumns": list(self.columns),
             "columnOrder": list(self.columns),
-            "columnWidths": {column: WIDE if column.startswith("tags") else NARROW for column in self.columns},
+            "columnWidths": {column: _width(column) for column in self.columns},
         }
         if self.group_by:
             keys = [{"mode": "tag", "groupByData": tag} for tag in self.group_by]
@@ -102,8 +102,10 @@ class View:
         return state
 
 
-WIDE, NARROW = 150, 110
-"""Pixels of a column."""
+def _width(column: str) -> int:
+    """Pixels that show the column's name, and a tag's value."""
+    kind, name = column.split(".", 1)
+    return max(150 if kind == "tags" else 90, 40 + 8 * len(name.strip("`")))
 
 
 def _tag(name: str) -> str:
@@ -122,9 +124,16 @@ def _line(metric: str, title: str, **settings: Any) -> dict[str, Any]:
     return {**_LINE, "metricKey": metric, "selectedMetricKeys": [metric], "displayName": title, **settings}
 
 
-def _scatter(param: str, metric: str, title: str) -> dict[str, Any]:
-    axes = {"xaxis": {"type": "PARAM", "key": param}, "yaxis": {"type": "METRIC", "key": metric}}
-    return {"type": "SCATTER", "displayName": title, **axes}
+def _axis(kind: str, name: str) -> dict[str, str]:
+    return {"type": kind, "key": name}
+
+
+def _scatter(x: dict[str, str], y: dict[str, str], title: str) -> dict[str, Any]:
+    return {"type": "SCATTER", "displayName": title, "xaxis": x, "yaxis": y}
+
+
+def _bar(metric: str, title: str) -> dict[str, Any]:
+    return {"type": "BAR", "metricKey": metric, "displayName": title}
 
 
 def study_views(findings: Findings | None = None) -> list[View]:
@@ -132,37 +141,80 @@ def study_views(findings: Findings | None = None) -> list[View]:
     arms = findings.arms if findings else []
     # A line per task, and per whatever else the study varies beside depth.
     varied = [tag for tag in ("budget", "match", "variant") if len({getattr(arm, tag) for arm in arms}) > 1]
+    of_arms = "tags.kind != 'verdict' and tags.kind != 'contrast'"
+    score = _axis("METRIC", "score/mean")
     return [
         View(
-            "1 Verdict and arms",
+            "1 Verdict by task",
             (
                 _tag("verdict"),
-                _tag("role"),
-                _metric("score/mean"),
-                _metric("score/low"),
-                _metric("score/high"),
                 _metric("difference/mean"),
                 _metric("difference/low"),
                 _metric("difference/high"),
-                _metric("runs/successes"),
-                _metric("cost/parameters"),
-                _metric("cost/seconds"),
                 _tag("reason"),
+                _metric("study/seeds"),
+                _tag("role"),
+                _metric("difference/depth"),
+                _metric("difference/p"),
             ),
-            filter="",
+            filter="tags.kind != 'arm' and tags.kind != 'group'",
             order_by="attributes.start_time",
         ),
         View(
-            "2 Score by depth",
+            "2 Leaderboard of arms",
+            (
+                _tag("task"),
+                _tag("against_depth_1"),
+                _metric("score/mean"),
+                _metric("score/low"),
+                _metric("score/high"),
+                _metric("runs/successes"),
+                _metric("cost/parameters"),
+                _metric("cost/seconds"),
+                _tag("state"),
+            ),
+            filter=of_arms,
+            order_by=_metric("score/mean"),
+        ),
+        View(
+            "3 Score by depth",
             (_metric("score/mean"),),
-            filter="tags.kind != 'verdict'",
+            filter=of_arms,
             order_by=_tag("task"),
             ascending=True,
             group_by=("task", *varied),
-            section="By depth: the horizontal axis is the number of layers",
+            section="Step: the number of layers",
             charts=(
                 _line("depth/score", "Score (mean over seeds)"),
                 _line("depth/seconds", "Seconds of a training"),
+            ),
+            charts_a_row=2,
+        ),
+        View(
+            "4 Skill against parameters",
+            (_metric("score/mean"), _metric("cost/parameters")),
+            filter=of_arms,
+            order_by=_tag("task"),
+            ascending=True,
+            section="Every point is an arm: score against its size",
+            charts=(
+                _scatter(_axis("METRIC", "cost/parameters"), score, "Score against parameters"),
+                _scatter(_axis("METRIC", "cost/state_size"), score, "Score against total state (cells of all layers)"),
+            ),
+            charts_a_row=2,
+        ),
+        View(
+            "5 Cost",
+            (_metric("cost/seconds"), _metric("cost/flops"), _metric("score/mean")),
+            filter=of_arms,
+            order_by=_tag("task"),
+            ascending=True,
+            section="What an arm costs, and what it scores for it",
+            charts=(
+                _bar("cost/seconds", "Seconds of a training (median)"),
+                _bar("cost/flops", "FLOPs of a sequence, forward"),
+                _scatter(_axis("METRIC", "cost/seconds"), score, "Score against seconds"),
+                _scatter(_axis("METRIC", "cost/flops"), score, "Score against FLOPs"),
             ),
             charts_a_row=2,
         ),
@@ -177,9 +229,10 @@ def training_views() -> list[View]:
     """
     confirmed = "tags.kind = 'training' and tags.phase = 'confirm'"
     tuned = "tags.kind = 'training' and tags.phase = 'tune'"
+    rate = _axis("PARAM", "log10_lr")
     return [
         View(
-            "1 Leaderboard",
+            "6 Leaderboard of trainings",
             (
                 _tag("task"),
                 _param("depth"),
@@ -196,7 +249,7 @@ def training_views() -> list[View]:
             _metric("test/score"),
         ),
         View(
-            "2 Learning curves by depth",
+            "7 Learning curves by depth",
             (_metric("test/score"),),
             confirmed,
             _tag("seed"),
@@ -209,20 +262,20 @@ def training_views() -> list[View]:
             ),
         ),
         View(
-            "3 Learning rate against loss",
+            "8 Learning rate against loss",
             (_metric("validation/score"), _metric("final/validation_loss"), _param("learning_rate")),
             tuned,
             _param("point"),
             ascending=True,
             section="Tuning runs: log10 of the learning rate",
             charts=(
-                _scatter("log10_lr", "validation/score", "Validation score (1: as good as the best possible)"),
-                _scatter("log10_lr", "final/validation_loss", "Validation loss, in each task's own unit"),
+                _scatter(rate, _axis("METRIC", "final/validation_loss"), "Validation loss, in each task's own unit"),
+                _scatter(rate, _axis("METRIC", "validation/score"), "Validation score (1: the best possible)"),
             ),
             charts_a_row=2,
         ),
         View(
-            "4 Parallel coordinates",
+            "9 Parallel coordinates",
             (_metric("validation/score"),),
             tuned,
             _param("point"),
