@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmark.analysis.findings import Findings
+from benchmark.behind import Behind
 from benchmark.errors import UserError
 from benchmark.evidence import replace_file
 from benchmark.report.figures import pictures
 from benchmark.report.page import page
 
 
-def build(findings: Findings, folder: Path) -> list[Path]:
+def build(findings: Findings, folder: Path, behind: Sequence[Behind] = ()) -> list[Path]:
     """Write the report of a study into `folder`, made if absent; returns the files written.
+
+    `behind` are the trainings that the numbers of the page lead to, by key; without them nothing is linked.
 
     Equal findings give equal bytes on one set of library versions: nothing in the files tells when they were made.
     Everything is made before anything is written, and every file is replaced whole. Raises UserError where the folder
@@ -26,7 +30,7 @@ def build(findings: Findings, folder: Path) -> list[Path]:
     for name, picture in drawn.items():
         files[f"figures/{name}.png"] = picture.png
         files[f"figures/{name}.svg"] = picture.svg
-    files["report.html"] = page(findings, drawn).encode()
+    files["report.html"] = page(findings, drawn, behind).encode()
     try:
         (folder / "figures").mkdir(parents=True, exist_ok=True)
         for name, content in files.items():

@@ -6,7 +6,7 @@ import re
 
 from benchmark.analysis.findings import Findings
 from benchmark.report import across, effort, fronts, timescales, trainability
-from benchmark.report.differences import differences
+from benchmark.report.differences import controls, differences
 from benchmark.report.groups import Group, depths, groups
 from benchmark.report.phase import phase
 from benchmark.report.seeds import seeds
@@ -39,6 +39,7 @@ def pictures(findings: Findings) -> dict[str, Picture]:
     drawn += [
         picture
         for picture in (
+            controls(findings),
             phase(findings),
             sizes(findings),
             fronts.picture(findings),

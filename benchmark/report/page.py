@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from PIL import Image
 
 from benchmark.analysis import fairness, replicas
 from benchmark.analysis.findings import Arm, Findings
 from benchmark.analysis.outcome import Contrast
-from benchmark.report import across, sensitivity, words
+from benchmark.behind import Behind
+from benchmark.report import across, links, sensitivity, summary, words
 from benchmark.report import effort as searched
 from benchmark.report import groups as grouping
 from benchmark.report import timescales as lasting
 from benchmark.report import trainability as trained
 from benchmark.report.figures import name_of
+from benchmark.report.grid import is_large
 from benchmark.report.groups import Group
 from benchmark.report.places import placed
 from benchmark.report.style import Picture
+
+MANY = 8
+"""Contrasts that a page shows in full. Of more, the long tables and the tasks are folded: one click opens each."""
+TALL = 14.0
+"""Inches of a picture that is folded: more than two windows of a laptop."""
+HEAVY = 24
+"""Pictures that a page carries as lines; one with more carries most of them as pixels, and stays a few megabytes."""
+CARRYING = ("differences", "phase", "across")
+"""Pictures that stay lines on every page."""
+PIXELS, SHADES = 760, 16
+"""Width of such a picture, and its colours."""
 
 
 def data(value: float | None, style: str, derived: bool = False) -> Markup:
@@ -48,9 +63,18 @@ def interval(item: Any, low: str, high: str) -> Markup:
     return Markup("{}, {}").format(left, right)
 
 
-def inline(picture: Picture) -> Markup:
-    """The SVG as an address that carries it whole, so that the ids of two pictures cannot meet."""
-    return Markup("data:image/svg+xml;base64," + base64.b64encode(picture.svg).decode())
+def inline(svg: bytes) -> Markup:
+    """An SVG as an address that carries it whole, so that the ids of two pictures cannot meet."""
+    return Markup("data:image/svg+xml;base64," + base64.b64encode(svg).decode())
+
+
+def pixels(picture: Picture) -> Markup:
+    """The picture in few colours, as an address: a third of its lines and letters as SVG."""
+    image = Image.open(io.BytesIO(picture.png)).convert("RGB")
+    image = image.resize((PIXELS, round(image.height * PIXELS / image.width)), Image.Resampling.BOX)
+    file = io.BytesIO()
+    image.quantize(SHADES, dither=Image.Dither.NONE).save(file, format="png", optimize=True)
+    return Markup("data:image/png;base64," + base64.b64encode(file.getvalue()).decode())
 
 
 @dataclass(frozen=True)
@@ -109,8 +133,8 @@ def methods(findings: Findings) -> dict[str, Any]:
     }
 
 
-def page(findings: Findings, pictures: Mapping[str, Picture]) -> str:
-    """The whole page. `pictures` by name, as `figures.pictures` gives them."""
+def page(findings: Findings, pictures: Mapping[str, Picture], behind: Sequence[Behind] = ()) -> str:
+    """The whole page. `pictures` by name, as `figures.pictures` gives them; `behind` are the runs of its numbers."""
     environment = Environment(
         loader=PackageLoader("benchmark.report", "."),
         autoescape=True,
@@ -120,6 +144,8 @@ def page(findings: Findings, pictures: Mapping[str, Picture]) -> str:
     environment.filters |= {
         "data": data,
         "inline": inline,
+        "listed": summary.listed,
+        "shown": lambda picture: shown(picture),
         "interval": interval,
         "layers": words.layers,
         "replica": replicas.name,
@@ -131,6 +157,12 @@ def page(findings: Findings, pictures: Mapping[str, Picture]) -> str:
     by_contrast = {id(group.contrast): group for group in groups if group.contrast}
     style = resources.files("benchmark.report").joinpath("style.css").read_text(encoding="utf-8")
 
+    runs = links.runs(findings, behind)
+    light = len(pictures) > HEAVY
+
+    def shown(picture: Picture) -> Markup:
+        return pixels(picture) if light and picture.name not in CARRYING else inline(picture.svg)
+
     def gaps_of(contrast: Contrast) -> list[Baseline]:
         return gaps(by_contrast[id(contrast)]) if id(contrast) in by_contrast else []
 
@@ -139,6 +171,15 @@ def page(findings: Findings, pictures: Mapping[str, Picture]) -> str:
         m=methods(findings),
         style=Markup(style),
         pictures=pictures,
+        behind=runs,
+        anchor=runs.anchor if runs else lambda item: "",
+        large=is_large(findings),
+        many=len(groups) > MANY,
+        TALL=TALL,
+        MANY=MANY,
+        tallies=summary.tallies(findings),
+        summaries=summary.summaries(findings),
+        by_task=summary.by_task(groups),
         groups=groups,
         contrasts=grouping.ordered(findings),
         advice=words.advice(findings),

@@ -68,6 +68,10 @@ def phase(findings: Findings) -> Picture | None:
         for dial, panels in zip(rows, axes, strict=True):
             for budget, panel in zip(budgets, panels, strict=True):
                 _panel(panel, dial, budget, every)
+            panels[0].annotate(
+                dial.source, (0, 1), xycoords="axes fraction", xytext=(0, 23), textcoords="offset points",
+                fontweight="bold",
+            )  # fmt: skip
             panels[0].set_ylabel("gain of depth\n(skill, deeper\nminus one layer)")
         if held := withheld(findings):
             figure.suptitle(f"withheld: {held}", fontweight="bold")
@@ -77,7 +81,7 @@ def phase(findings: Findings) -> Picture | None:
 
 
 def _panel(axes: Axes, dial: Dial, budget: int, every: list[int]) -> None:
-    axes.set_title(f"{dial.source} · {budget:,} parameters", fontweight="bold")
+    axes.set_title(f"{budget:,} parameters")
     axes.set_xlabel(dial.name)
     axes.set_xticks(
         range(len(dial.values)), [f"{value:g}" if not isinstance(value, str) else value for value in dial.values]

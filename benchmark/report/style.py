@@ -47,6 +47,8 @@ SETTINGS = {
 
 WIDTH = 9.8
 """Inches of every figure: at the width of the page, letters are as large as those of the text."""
+NARROW = 4.9
+"""Inches of a figure that is drawn anew for a telephone: there, too, its letters can be read."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,13 @@ class Picture:
     svg: bytes
     png: bytes
     figure: Figure = field(repr=False, compare=False)
+    narrow: bytes = b""
+    """The same picture drawn anew for a narrow window, as SVG; b'' where it is only made smaller there."""
+
+    @property
+    def height(self) -> float:
+        """Inches; every picture is `WIDTH` inches wide."""
+        return float(self.figure.get_figheight())
 
 
 class Shown(Figure):
@@ -69,17 +78,36 @@ class Shown(Figure):
         return png.getvalue()
 
 
-def draw(name: str, alt: str, size: tuple[float, float], paint: Callable[[Figure], None]) -> Picture:
-    """Let `paint` fill a figure of `size` inches; the person's own matplotlib settings play no part."""
+Paint = Callable[[Figure], None]
+
+
+def draw(
+    name: str, alt: str, size: tuple[float, float], paint: Paint, narrow: tuple[float, Paint] | None = None
+) -> Picture:
+    """Let `paint` fill a figure of `size` inches; the person's own matplotlib settings play no part.
+
+    `narrow` is the height in inches and the painter of the same picture `NARROW` inches wide.
+    """
     with mpl.style.context(["default", SETTINGS]):
-        figure = Shown(figsize=size)
-        FigureCanvasAgg(figure)
-        paint(figure)
-        svg, png = io.BytesIO(), io.BytesIO()
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        small = _svg(_painted((NARROW, narrow[0]), narrow[1])) if narrow else b""
+        figure = _painted(size, paint)
+        svg, png = _svg(figure), io.BytesIO()
         figure.set_layout_engine("none")  # the layout is solved once
         figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
-    return Picture(name, alt, svg.getvalue(), png.getvalue(), figure)
+    return Picture(name, alt, svg, png.getvalue(), figure, small)
+
+
+def _painted(size: tuple[float, float], paint: Paint) -> Figure:
+    figure = Shown(figsize=size)
+    FigureCanvasAgg(figure)
+    paint(figure)
+    return figure
+
+
+def _svg(figure: Figure) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    return file.getvalue()
 
 
 def colour(depth: int, depths: Sequence[int]) -> str:

@@ -41,12 +41,13 @@ def shown(findings: Findings) -> str:
 def test_a_failed_check_comes_first_and_withholds_the_answer() -> None:
     findings = checked(GOOD, BAD)
     text = seen(findings)
-    assert text.index(SAID) < text.index("until every check of fairness") < text.index("Verdicts")
+    assert text.index(SAID) < text.index("until every check of fairness") < text.index("Every pair of depths")
     assert "Withheld: the comparison is not fair." in text and "a control does not hold" not in text
     assert words.withheld(findings) == "the comparison is not fair" and words.answers(findings) == []
     assert shown(findings).startswith(f"{SAID}. The answer is withheld.\n")
     for contrast in words.answers(dataclasses.replace(findings, checks=[])):
-        assert contrast.sentence not in text.split("Verdicts")[0] and f"- {contrast.sentence}" not in shown(findings)
+        above = text.split("Every pair of depths")[0]
+        assert contrast.sentence not in above and f"- {contrast.sentence}" not in shown(findings)
 
 
 def test_checks_that_passed_are_one_line() -> None:

@@ -25,8 +25,8 @@ def read(findings: Findings) -> Reader:
 
 
 def top(findings: Findings) -> str:
-    """What stands above the verdicts."""
-    return Reader(page(findings, {}).split('<h2 id="verdicts">')[0] + "</body></html>").text
+    """What stands above the first heading."""
+    return Reader(page(findings, {}).split("<h2")[0] + "</body></html>").text
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +127,16 @@ def test_a_smoke_study_says_no_claim_in_place_of_every_verdict() -> None:
         reader = Reader(html)
         assert {row[7] for row in reader.rows["pairs"] if len(row) == 12} == {"judged", "no claim"}
         assert {row[2] for row in reader.rows["controls-table"]} == {"result", "no claim"}
+
+
+def test_controls_at_several_budgets_say_which() -> None:
+    findings = example()
+    first, *others = findings.controls
+    assert [row[1] for row in Reader(page(findings, {})).rows["controls-table"][1:]] == [
+        c.task for c in findings.controls
+    ]
+    moved = dataclasses.replace(findings, controls=[dataclasses.replace(first, budget=13200), *others])
+    assert Reader(page(moved, {})).rows["controls-table"][1][1] == f"{first.task} at 13,200"
 
 
 def test_strings_are_escaped() -> None:

@@ -1,0 +1,75 @@
+"""The verdicts of a large study in a few lines: how many of each kind, and a line a task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmark.analysis.findings import Findings
+from benchmark.analysis.outcome import Contrast
+from benchmark.report.groups import ORDER, Group
+from benchmark.report.words import answers, count, matched, verdict
+
+SENTENCES = 6
+"""As many sentences are read; more are told in fewer words, and folded."""
+KINDS = ("deeper", "wider", "no practical difference", "undecided")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was found of one task: for every match the verdicts, and the budgets at which each was reached."""
+
+    task: str
+    matches: list[tuple[str, list[tuple[str, list[int]]]]]
+    """The match in words, '' where the study has one only."""
+
+
+def tallies(findings: Findings) -> list[str]:
+    """How many verdicts of each kind, a sentence a match; none where every answer has its own sentence in view."""
+    found = answers(findings)
+    if len(found) <= SENTENCES:
+        return []
+    said = []
+    for match in dict.fromkeys(contrast.match for contrast in found):
+        mine = [contrast for contrast in found if contrast.match == match]
+        tasks, sizes = len({c.task for c in mine}), len({c.budget for c in mine})
+        kinds = [(kind, sum(c.verdict == kind for c in mine)) for kind in KINDS]
+        numbers = ", ".join(f"{number} {kind}" for kind, number in kinds if number)
+        where = f"{_number(tasks, 'task')} at {_number(sizes, 'size')}"
+        said.append(f"At {matched(match)}, {_number(len(mine), 'verdict')} on {where}: {numbers}.")
+    return said
+
+
+def summaries(findings: Findings) -> list[Summary]:
+    """A line a task, in the order of the page; a verdict that names depths is one of its own."""
+    found: dict[str, dict[str, dict[str, list[int]]]] = {}
+    answered = answers(findings)
+    several = len({contrast.variant for contrast in answered}) > 1
+    matches = {contrast.match for contrast in answered}
+    for contrast in sorted(answered, key=lambda contrast: contrast.budget):
+        task = f"{contrast.task} · {contrast.variant}" if several else contrast.task
+        words = found.setdefault(task, {}).setdefault(matched(contrast.match) if len(matches) > 1 else "", {})
+        words.setdefault(verdict(findings, contrast), []).append(contrast.budget)
+    order = [f"{c.task} · {c.variant}" if several else c.task for c in answered]
+    return [
+        Summary(task, [(match, list(words.items())) for match, words in sorted(found[task].items())])
+        for task in dict.fromkeys(order)
+    ]
+
+
+def listed(numbers: list[int]) -> str:
+    """`3,000, 6,000 and 12,000`; the budgets of a study."""
+    *most, last = map(count, numbers)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def by_task(groups: list[Group]) -> list[tuple[str, str, list[Group]]]:
+    """(task, role, its groups) in the order of the page, small budgets first."""
+    found: dict[str, list[Group]] = {}
+    for group in groups:
+        first: Contrast | None = group.contrast or group.a_a
+        found.setdefault(first.task if first else group.arms[0].task, []).append(group)
+    return [(task, min((one.role for one in its), key=ORDER.index), its) for task, its in found.items()]
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

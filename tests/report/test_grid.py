@@ -1,0 +1,86 @@
+"""A study of several sizes: the grid draws every contrast, and the page tells it in few lines and folds the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from xml.etree import ElementTree
+
+from benchmark.analysis.findings import Findings
+from benchmark.report import words
+from benchmark.report.differences import controls
+from benchmark.report.grid import SHORT, grid, is_large
+from benchmark.report.page import page
+from benchmark.report.style import NARROW, WIDTH
+from benchmark.report.summary import summaries, tallies
+from tests.report.example import example
+from tests.report.reading import Reader
+
+
+def enlarged(findings: Findings, budgets: tuple[int, ...] = (3000, 6000, 12_000, 24_000)) -> Findings:
+    """The same contrasts and arms at every budget and at both matches."""
+    places = [(budget, match) for budget in budgets for match in ("parameters", "state")]
+    return dataclasses.replace(
+        findings,
+        contrasts=[dataclasses.replace(c, budget=b, match=m) for b, m in places for c in findings.contrasts],
+        arms=[dataclasses.replace(arm, budget=b, match=m) for b, m in places for arm in findings.arms],
+    )
+
+
+def test_every_verdict_stands_in_its_cell() -> None:
+    findings = enlarged(example())
+    said = [text.get_text() for axes in grid(findings).figure.axes for text in axes.texts]
+    for verdict in ("deeper", "undecided"):
+        wanted = sum(c.verdict == verdict and c.role == "natural" for c in findings.contrasts)
+        assert wanted == 8 and said.count(SHORT.get(verdict, (verdict,))[0]) == wanted
+
+
+def test_what_is_judged_is_a_shape_and_an_open_one_is_hollow() -> None:
+    figure = grid(enlarged(example(tasks=["formants"]))).figure
+    marks = [line for axes in figure.axes for line in axes.lines if str(line.get_marker()) in "^vso"]
+    assert [mark.get_marker() for mark in marks] == ["^", "o"] * 8  # depth 2 better, depth 4 open
+    assert {str(mark.get_markerfacecolor()) for mark in marks if mark.get_marker() == "o"} == {"white"}
+
+
+def test_it_is_drawn_anew_for_a_telephone_and_the_same_every_time() -> None:
+    drawn = grid(enlarged(example(tasks=["formants"])))
+    assert drawn == grid(enlarged(example(tasks=["formants"]))) and drawn.figure.get_figwidth() == WIDTH
+    width = ElementTree.fromstring(drawn.narrow).attrib["width"]
+    assert float(width.removesuffix("pt")) == NARROW * 72
+
+
+def test_a_missing_size_and_an_unbounded_end_are_drawn() -> None:
+    findings = enlarged(example(tasks=["formants"]))
+    first, *others = findings.contrasts
+    pairs = [dataclasses.replace(pair, low=None, high=float("inf")) for pair in others[0].pairs]
+    pairs[0] = dataclasses.replace(pairs[0], difference=None)
+    odd = dataclasses.replace(findings, contrasts=[dataclasses.replace(others[0], pairs=pairs), *others[1:]])
+    texts = [text.get_text() for axes in grid(odd).figure.axes for text in axes.texts]
+    assert first not in odd.contrasts and texts.count(words.ABSENT) == 2
+
+
+def test_controls_stand_apart_and_a_small_study_has_no_grid() -> None:
+    assert not is_large(example()) and controls(example()) is None
+    assert is_large(enlarged(example())) and controls(enlarged(example(tasks=["recall"]), (3000,))) is None
+    found = controls(enlarged(example(), (3000,)))
+    assert found is not None and found.name == "controls"
+
+
+def test_a_line_a_task_and_a_count_a_match() -> None:
+    findings = enlarged(example())
+    assert tallies(findings)[0] == "At equal parameters, 8 verdicts on 2 tasks at 4 sizes: 4 deeper, 4 undecided."
+    formants = next(one for one in summaries(findings) if one.task == "formants")
+    everywhere = [3000, 6000, 12_000, 24_000]
+    assert formants.matches == [
+        ("equal parameters", [("deeper (2 layers)", everywhere)]), ("equal state", [("deeper (2 layers)", everywhere)])
+    ]  # fmt: skip
+    assert tallies(example()) == []
+
+
+def test_the_page_of_a_large_study_folds_what_is_long() -> None:
+    html = page(enlarged(example()), {})
+    reader = Reader(html)
+    assert "deeper (2 layers) at 3,000, 6,000, 12,000 and 24,000; at equal state" in " ".join(reader.text.split())
+    unfolded = re.sub(r"<details.*?</details>", "", html, flags=re.DOTALL)
+    assert len(Reader(unfolded).numbers) < 40 < len(reader.numbers)
+    assert "<details" not in page(example(), {})
