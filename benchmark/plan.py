@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from benchmark.study import Study, TaskEntry
 
 Domain = Literal["development", "tune", "rerank", "confirm"]
-_DOMAINS: dict[str, int] = {"development": 1, "tune": 2, "rerank": 3, "confirm": 4}
+_DOMAINS: dict[Domain, int] = {"development": 1, "tune": 2, "rerank": 3, "confirm": 4}
 """The top bits of a seed: seeds of two domains can never be equal (PROTOCOL 6, 20)."""
 
 
@@ -146,6 +146,11 @@ def seed(domain: Domain, *names: object) -> int:
     return (_DOMAINS[domain] << 60) | (stream(domain, *names) & ((1 << 60) - 1))
 
 
+def domain_of(seed: int) -> Domain | None:
+    """The domain that a seed was made for; None for a number that is no such seed."""
+    return next((domain for domain, code in _DOMAINS.items() if seed >> 60 == code), None)
+
+
 def groups(study: Study) -> list[Group]:
     """Every group of the study, its widths solved and checked. Raises UserError where no fair widths exist."""
     if study.cells:
@@ -159,31 +164,30 @@ def groups(study: Study) -> list[Group]:
             task.data_digest()  # before anything is measured or written: a file or a package may be missing
         except (OSError, ImportError, ValueError) as error:
             raise UserError(f"task {entry.label!r}: its data cannot be made here: {error}") from None
-        for budget in study.budgets:
-            for match in study.match:
-                for variant in study.variants:
-                    solution = solve(
-                        depths=study.depths,
-                        budget=budget,
-                        match=match,
-                        variant=variant,
-                        time=task.time,
-                        **network_shape(task),
-                    )
-                    try:
-                        check(solution)
-                    except UserError as error:
-                        raise UserError(f"task {entry.label!r}, match {match}: {error}") from None
-                    arms = [
-                        Arm(entry.label, budget, match, variant.name, size.depth, size.width)
-                        for size in solution.sizes.values()
-                    ]
-                    one = arms[0]
-                    if entry.label in study.a_a and match == "parameters":
-                        arms.append(dataclasses.replace(one, replica=A_A))
-                    if study.tunes_one_layer_more(entry) and match == "parameters":
-                        arms.append(dataclasses.replace(one, replica=TUNED))
-                    found.append(Group(study, entry, budget, match, variant, tuple(arms)))
+        for budget, match in study.places(entry):
+            for variant in study.variants:
+                solution = solve(
+                    depths=study.depths,
+                    budget=budget,
+                    match=match,
+                    variant=variant,
+                    time=task.time,
+                    **network_shape(task),
+                )
+                try:
+                    check(solution)
+                except UserError as error:
+                    raise UserError(f"task {entry.label!r}, match {match}: {error}") from None
+                arms = [
+                    Arm(entry.label, budget, match, variant.name, size.depth, size.width)
+                    for size in solution.sizes.values()
+                ]
+                one = arms[0]
+                if entry.label in study.a_a and match == "parameters":
+                    arms.append(dataclasses.replace(one, replica=A_A))
+                if study.tunes_one_layer_more(entry) and match == "parameters":
+                    arms.append(dataclasses.replace(one, replica=TUNED))
+                found.append(Group(study, entry, budget, match, variant, tuple(arms)))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from rich.console import Console
 from benchmark import qualification
 from benchmark.analysis.power import equivalence_spread
 from benchmark.analysis.signflip import equivalence, max_t
+from benchmark.executors.cluster import Cluster
 from benchmark.forecast import Cost, Forecast, forecast, measure_costs, trainings
 from benchmark.plan import Group, groups
 from benchmark.study import Study
 from benchmark.sweep import make_executor
-from benchmark.terminal import plain_table, print_plain, say, workers_said
+from benchmark.terminal import make_console, plain_table, print_plain, say, warn, workers_said
 from benchmark.workspace import Workspace
 
 CHANCE_DRAWS = 300
@@ -45,12 +47,25 @@ class Plan:
     workers: int
 
     @classmethod
-    def make(cls, study: Study, workspace: Workspace, workers: int) -> Plan:
+    def make(
+        cls,
+        study: Study,
+        workspace: Workspace,
+        workers: int,
+        cluster: Cluster | None = None,
+        console: Console | None = None,
+    ) -> Plan:
         """Solve the widths and train a few steps of each cell to price it; nothing is trained to its end."""
         planned = groups(study)
         cache = workspace.folder(study.name) / "timing.json"
-        with tempfile.TemporaryDirectory() as scratch, make_executor(workers, Path(scratch)) as executor:
+        with (
+            tempfile.TemporaryDirectory() as scratch,
+            make_executor(
+                workers, Path(scratch), cluster, planned, partial(warn, console or make_console())
+            ) as executor,
+        ):
             costs = measure_costs(planned, executor, cache if cache.exists() else None)
+            workers = executor.capacity if cluster else workers
         return cls(study, planned, costs, workers)
 
     def prices(self) -> list[Price]:

@@ -15,6 +15,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from benchmark import environment, shipped
+from benchmark.analysis.controls import FACTOR, near
 from benchmark.conduct import Request
 from benchmark.evidence import replace_file
 from benchmark.plan import Arm, Group, groups
@@ -44,7 +45,8 @@ def qualifying_groups(main: Group, kind: str) -> list[Group]:
     """The group itself, one layer with four times the parameters (depth controls), and one layer of 8 cells."""
     found, one = [main], main.arms[0]
     if kind == "depth":
-        changes = {"tasks": [main.entry], "budgets": [LARGER * main.budget], "depths": [1], "a_a": None}
+        entry = main.entry.model_copy(update={"places": {}})
+        changes = {"tasks": [entry], "budgets": [LARGER * main.budget], "depths": [1], "match": [main.match], "a_a": []}
         larger = main.study.model_copy(update=changes)
         found += groups(larger)
     if kind != "null":
@@ -194,8 +196,8 @@ def find(group: Group) -> tuple[dict[str, Any] | None, str]:
             why = "the task's source has changed since its table was made"
         elif found["protocol"] != PROTOCOL_VERSION:
             why = f"its table is of protocol {found['protocol']}"
-        elif not found["budget"] / 2 <= group.budget <= found["budget"] * 2:
-            why = f"its table is for a budget of {found['budget']:,}, beyond a factor of 2"
+        elif not near(found["budget"], group.budget):
+            why = f"its table is for a budget of {found['budget']:,}, beyond a factor of {FACTOR}"
         elif group.steps < found["steps"]:
             why = f"its table is for {found['steps']:,} steps, this study takes {group.steps:,}"
         elif not found["qualified"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +10,28 @@ from rich.console import Console
 
 from benchmark import engine_checks, forecast, qualification
 from benchmark.errors import UserError
+from benchmark.executors.cluster import Cluster
 from benchmark.journal import Journal, study_lock
 from benchmark.plan import Group, groups
 from benchmark.progress import Progress
 from benchmark.study import Study
 from benchmark.sweep import Driver, make_executor
+from benchmark.terminal import warn
 from benchmark.workspace import Workspace
 
 
 def qualify_study(
-    study: Study, workspace: Workspace, console: Console, *, only: str | None, seeds: int, out: Path, workers: int
+    study: Study,
+    workspace: Workspace,
+    console: Console,
+    *,
+    only: str | None,
+    seeds: int,
+    out: Path,
+    workers: int,
+    cluster: Cluster | None = None,
 ) -> int:
-    """One table a control, in `out`; returns 0 when all qualify, else 1. Resumes like a sweep."""
+    """One table a control and budget, in `out`; returns 0 when all qualify, else 1. Resumes like a sweep."""
     if seeds < 2:
         raise UserError(f"--seeds is {seeds}: a spread needs at least 2, a table that counts {qualification.SEEDS}")
     mains = [g for g in groups(study) if g.entry.control and g.match == "parameters" and only in (None, g.entry.label)]
@@ -33,8 +44,9 @@ def qualify_study(
     with (
         study_lock(folder),
         Journal.open(folder / "journal.jsonl") as journal,
-        make_executor(workers, folder) as executor,
+        make_executor(workers, folder, cluster, mains, partial(warn, console)) as executor,
     ):
+        workers = executor.capacity if cluster else workers
         for main in mains:
             kind = main.entry.control
             asked = qualification.qualifying_groups(main, kind)
@@ -52,7 +64,7 @@ def qualify_study(
                 )
                 driver.run(asked, seeds, "development")
             found = qualification.table(main, kind, driver.requests, journal.results())
-            qualification.write(found, out / f"{main.entry.label}.json")
+            qualification.write(found, out / f"{main.entry.label}_{main.budget}.json")
             _print(main, found, console)
             good &= found["qualified"]
     return 0 if good else 1

@@ -47,6 +47,12 @@ def test_a_depth_control_must_beat_one_layer_and_one_four_times_as_large() -> No
     assert not qualifies("depth", good | {"narrow": around(0.95)})
 
 
+def test_a_depth_control_is_measured_beside_a_layer_four_times_as_large_wherever_it_stands() -> None:
+    main_group = groups(Study.load("laptop", ["tasks.0.places={parameters: [3000]}"]))[0]
+    (larger,) = [group for group in qualification.qualifying_groups(main_group, "depth") if group.budget == 12000]
+    assert [(arm.depth, arm.match, arm.replica) for arm in larger.arms] == [(1, "parameters", "")]
+
+
 def test_a_width_control_must_lose_with_depth() -> None:
     good = {"L1": around(0.9), "L2": around(0.88), "L4": around(0.8), "narrow": around(0.5)}
     assert qualifies("width", good)
@@ -105,7 +111,7 @@ def test_a_control_that_is_not_the_measured_one(overrides: list[str], words: str
 def test_a_control_must_be_qualified_at_every_budget() -> None:
     everywhere = Study.load("laptop", ["budgets=[3000, 6000]"])
     assert all(said.startswith("qualified") for said in citations(groups(everywhere)).values())
-    for budgets in ("[9000, 3000]", "[3000, 9000]"):
+    for budgets in ("[30000, 3000]", "[3000, 30000]"):
         found = citations(groups(Study.load("laptop", [f"budgets={budgets}"])))
         assert set(found) == set(controls()) and all("beyond a factor of 2" in said for said in found.values())
 
@@ -120,9 +126,9 @@ def test_the_verb_measures_writes_and_resumes(workspace: Path, capsys: pytest.Ca
     assert main(command) == 1  # so small a study qualifies nothing
     text = capsys.readouterr().out
     assert "MISSED" in text and "does not qualify as a null control" in text
-    table = json.loads((workspace / "tables" / "recall.json").read_text())
+    table = json.loads((workspace / "tables" / "recall_2500.json").read_text())
     assert not table["qualified"] and [arm["arm"] for arm in table["arms"]] == ["L1", "L2", "aa"]
     journal = (workspace / "results" / "qualify-smoke" / "journal.jsonl").read_bytes()
     assert main(command) == 1
     assert (workspace / "results" / "qualify-smoke" / "journal.jsonl").read_bytes() == journal
-    assert json.loads((workspace / "tables" / "recall.json").read_text()) == table
+    assert json.loads((workspace / "tables" / "recall_2500.json").read_text()) == table

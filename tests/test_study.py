@@ -15,7 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmark import shipped
+from benchmark.analysis.family import declared
 from benchmark.errors import UserError
+from benchmark.evidence import frame
+from benchmark.plan import groups
 from benchmark.spec import Variant
 from benchmark.study import Study, VariantEntry, refuse_unfair, seeds_needed
 from benchmark.study.yaml import dump, parse
@@ -113,6 +116,18 @@ def test_a_a_is_one_task_or_several() -> None:
         found = study(tasks=tasks, a_a=asked, match=["parameters", "state"], budgets=[3000, 6000])
         assert (found.a_a, found.resolved()["a_a"]) == (labels, labels)
         assert found.families() == (4, 4 + 2 * len(labels))  # A/A is run at equal parameters only
+
+
+def test_a_task_may_stand_at_some_of_the_budgets_and_matches() -> None:
+    own = {"places": {"parameters": [6000]}}
+    tasks = [{"task": "recall", "steps": 100, "control": "null", **own}, {"task": "adding", "steps": 100}]
+    found = study(tasks=tasks, a_a="recall", match=["parameters", "state"], budgets=[3000, 6000], depths=[1, 2])
+    places = [(group.entry.label, group.budget, group.match) for group in groups(found)]
+    both = [("adding", budget, match) for budget in (3000, 6000) for match in ("parameters", "state")]
+    assert places == [("recall", 6000, "parameters"), *both]
+    assert found.families() == (4, 1 + 1)
+    declared_places = [(one.task, one.budget, one.match) for one in declared(found.resolved(), frame([], "runs"))]
+    assert declared_places == [places[0], *places]  # A/A follows the null control
 
 
 @pytest.mark.parametrize(
@@ -267,6 +282,23 @@ BAD = {
     "label twice": (
         "tasks: [{task: recall, steps: 100}, {task: recall, steps: 100}]\nbudgets: [3]\n",
         ["tasks: label 'recall' appears twice"],
+    ),
+    "a budget that is not the study's": (
+        "tasks: [{task: recall, steps: 100, places: {parameters: [3]}}]\nbudgets: [3000]\n",
+        ["tasks[0].places.parameters: 3 is not among the study's budgets (3000)"],
+    ),
+    "a match that is not the study's": (
+        "tasks: [{task: recall, steps: 100, places: {state: [3000]}}]\nbudgets: [3000]\n",
+        ["tasks[0].places: state is not among the study's match (parameters)"],
+    ),
+    "a budget of a task twice": (
+        "tasks: [{task: recall, steps: 100, places: {parameters: [3000, 3000]}}]\nbudgets: [3000]\n",
+        ["tasks[0].places.parameters: 3000 appears twice"],
+    ),
+    "A/A on a task at equal state only": (
+        "tasks: [{task: recall, steps: 100, places: {state: [3]}}]\nbudgets: [3]\na_a: recall\n"
+        "match: [parameters, state]\n",
+        ["a_a", "parameters"],
     ),
     "label with capitals": (
         "tasks: [{task: recall, label: Recall, steps: 100}]\nbudgets: [3]\n",

@@ -45,6 +45,7 @@ CASES: list[tuple[str, Any, str, list[str]]] = [
     # the family and its error rates
     ("budgets", [3000, 6000, 12000], "addition", ["budgets: 12000 added"]),
     ("budgets", [3000], "addition", ["budgets: 6000 taken away"]),
+    ("tasks.0.places", {"parameters": [3000]}, "addition", ["tasks[recall].places: parameters 3000 added"]),
     ("depths", [1, 2, 4, 8], "addition", ["depths: 8 added"]),
     ("depths", [1, 4], "addition", ["depths: 2 taken away"]),
     ("match", ["parameters", "state"], "addition", ["match: state added"]),

@@ -45,6 +45,8 @@ def analyse(evidence: Evidence) -> Findings:
     roles = {task["label"]: _role(task["label"], made.declared) for task in study["tasks"]}
     found_arms = arms(rows, evidence.curves, roles, at.seeds, study["analysis"]["margin"])
     controls = instrument.controls(contrasts, study)
+    asked = {contrast.budget for contrast in contrasts if contrast.role in ("natural", "dial")}
+    controls_line = instrument.line(controls, purpose, study.get("state", {}).get("instrument"), asked)
     advice = _advice(measured, contrasts, found_arms, at)
     checks = fairness.checks(made.declared, evidence)
     exploratory = "; ".join(filter(None, [study.get("state", {}).get("exploratory", ""), at.undeclared]))
@@ -52,8 +54,8 @@ def analyse(evidence: Evidence) -> Findings:
         study=study["name"],
         purpose=study["purpose"],
         protocol=PROTOCOL_VERSION,
-        headline=_headline(contrasts, checks, controls, advice, study, exploratory),
-        controls_line=instrument.line(controls, study["purpose"], study.get("state", {}).get("instrument")),
+        headline=_headline(contrasts, checks, controls, controls_line, advice, study, exploratory),
+        controls_line=controls_line,
         look=at.look,
         looks=at.declared,
         next_look=at.following,
@@ -101,6 +103,7 @@ def _headline(
     contrasts: Sequence[Contrast],
     checks: Sequence[Check],
     controls: Sequence[Control],
+    said: str,
     advice: Sequence[Advice],
     study: Mapping[str, Any],
     exploratory: str,
@@ -110,7 +113,6 @@ def _headline(
         return "No claim: a smoke study only tests the machinery."
     if unfair := fairness.unfair(checks):
         return f"{unfair[0].upper()}{unfair[1:]}. The answer is withheld."
-    said = instrument.line(controls, purpose, study.get("state", {}).get("instrument"))
     if any(not instrument.sound(control, purpose) for control in controls):
         return f"{said[0].upper()}{said[1:]}. The answer is withheld."
     answers = [c for c in contrasts if c.role == "natural"] or [c for c in contrasts if c.role == "dial"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from benchmark.analysis import sentences
@@ -13,6 +13,8 @@ from benchmark.analysis.outcome import Contrast, Pair
 
 Kind = Literal["depth", "width", "null", "A/A"]
 KINDS: dict[Role, Kind] = {"depth control": "depth", "width control": "width", "null control": "null", "A/A": "A/A"}
+FACTOR = 2
+"""How far a budget may lie from the nearest one at which controls of every kind were seen."""
 PASSED = "the instrument sees depth, sees width, and sees nothing where nothing is"
 
 
@@ -31,15 +33,18 @@ def controls(contrasts: Sequence[Contrast], study: Mapping[str, Any]) -> list[Co
         passed, reason = _RULES[kind](contrast)
         qualification = "" if kind == "A/A" else qualifications.get(contrast.task) or "not qualified: no table cited"
         gates = kind != "A/A" or controlled.get(contrast.task) == "null"
-        found.append(Control(kind, contrast.task, passed, reason, qualification, gates))
+        found.append(Control(kind, contrast.task, passed, reason, qualification, gates, contrast.budget))
     return found
 
 
-def line(found: Sequence[Control], purpose: str, cited: Mapping[str, Any] | None = None) -> str:
+def line(
+    found: Sequence[Control], purpose: str, cited: Mapping[str, Any] | None = None, budgets: Iterable[int] = ()
+) -> str:
     """What the controls say, in one line.
 
     A study that supports a claim needs its controls qualified; a screen may carry a stand-in, and says so. A person's
     own series carries A/A only and cites the controls of a published study (`cited`, from `benchmark.instrument`).
+    `budgets` are the study's: each needs every kind of control within a factor of two.
     """
     if purpose == "smoke":
         return "controls are not judged in a smoke study"
@@ -48,13 +53,29 @@ def line(found: Sequence[Control], purpose: str, cited: Mapping[str, Any] | None
     if cited:
         return _cited(found, cited)
     carried = {control.kind for control in found if control.gates}
-    missing = [kind if kind == "A/A" else f"{kind} control" for kind in KINDS.values() if kind not in carried]
-    if missing:
-        return f"instrument not checked at this size: the study carries no {', no '.join(missing)}"
+    if missing := _missing(carried):
+        return f"instrument not checked at this size: the study carries {missing}"
+    for budget in sorted(budgets):
+        close = {control.kind for control in found if control.gates and near(control.budget, budget)}
+        if missing := _missing(close):
+            return (
+                f"instrument not checked at {budget:,} parameters: the study carries {missing} within a factor of "
+                f"{FACTOR}"
+            )
     unqualified = [control for control in found if not qualified(control)]
     if unqualified:
         return PASSED + " (" + "; ".join(f"{c.kind} control {c.task}: {c.qualification}" for c in unqualified) + ")"
     return PASSED
+
+
+def near(seen: int, budget: int) -> bool:
+    """Whether what was seen of a control at one budget says something at another (PROTOCOL 19)."""
+    return seen <= FACTOR * budget and budget <= FACTOR * seen
+
+
+def _missing(carried: Container[Kind]) -> str:
+    missing = [kind if kind == "A/A" else f"{kind} control" for kind in KINDS.values() if kind not in carried]
+    return ", ".join(f"no {kind}" for kind in missing)
 
 
 def _cited(found: Sequence[Control], cited: Mapping[str, Any]) -> str:

@@ -86,8 +86,11 @@ def _places(study: Mapping[str, Any], label: str) -> Iterator[Mapping[str, Any]]
     if "contrasts" in study:
         yield from (place for place in study["contrasts"] if place["task"] == label)
         return
+    own = next(task for task in study["tasks"] if task["label"] == label)
     for budget in study.get("budgets") or []:
         for match in study["match"]:
+            if own.get("places") and budget not in own["places"].get(match, []):
+                continue
             for variant in study.get("variants") or ["plain"]:
                 yield {
                     "budget": budget,

@@ -67,6 +67,8 @@ class Control:
     """`qualified (table ...)`, or why it is not; 'A/A' needs none."""
     gates: bool = True
     """Whether the answer is withheld when it fails. A/A on a natural task is printed and gates nothing."""
+    budget: int = 0
+    """Where it stands, in parameters."""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ _RULES: tuple[tuple[str, Kind], ...] = (
     (r"purpose", "addition"),
     (r"tasks\[[^]]*\]", "addition"),
     (r"tasks\[[^]]*\]\.control", "addition"),
+    (r"tasks\[[^]]*\]\.places(\..*|\[.*)?", "addition"),
     (r"tasks\[.*", "refused"),
     (r"variants\[[^]]*\]", "addition"),
     (r"variants\[.*", "refused"),
@@ -94,6 +95,9 @@ def _named(study: Study) -> dict[str, Any]:
     resolved = study.resolved()
     resolved["tasks"] = _Entries((task["label"], task) for task in resolved["tasks"])
     resolved["variants"] = _Entries((variant["name"], variant) for variant in resolved["variants"])
+    for task in resolved["tasks"].values():
+        given = task["places"].items()
+        task["places"] = _Entries((f"{match} {budget}", True) for match, budgets in given for budget in budgets)
     for key in ("budgets", "depths", "cells", "match", "a_a"):
         resolved[key] = _Entries((str(entry), True) for entry in resolved[key])
     return resolved

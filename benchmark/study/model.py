@@ -10,6 +10,7 @@
         control: depth          # depth | width | null; `none`, or no such line, for a task that is no control.
                                 # `null` is the null control whether quoted or not
         steps: 1500             # optimiser steps of every training on it; default: training.steps
+        places: {parameters: [3000]}  # where the task stands, of the study's match and budgets; default: everywhere
     budgets: [3000]             # parameters
 
 `benchmark.study.tuning` documents `tuning`; the classes below document the rest.
@@ -46,6 +47,7 @@ from benchmark.study.yaml import dump, explain, one_line, override, read, sugges
 
 Purpose = Literal["study", "screen", "smoke"]
 Positive = Annotated[int, Field(ge=1)]
+Match = Literal["parameters", "state", "flops"]
 
 
 def _name(value: str) -> str:
@@ -77,13 +79,18 @@ def _control(value: Any) -> Any:
 
 
 class TaskEntry(Strict):
-    """One task of a study. `control` is '' for a task that is no control; `steps` are optimiser steps."""
+    """One task of a study. `control` is '' for a task that is no control; `steps` are optimiser steps.
+
+    `places` are, for what is made equal, the budgets at which the task stands, all of them the study's: a control need
+    not stand at every budget, nor a task at equal state where layers would be too narrow. Without it: everywhere.
+    """
 
     task: Annotated[str, Field(min_length=1)]
     label: Label
     parameters: Annotated[dict[str, Any], AfterValidator(refuse_unplain)] = {}
     control: Annotated[Literal["", "depth", "width", "null"], BeforeValidator(_control)] = ""
     steps: Positive
+    places: dict[Match, Annotated[list[Positive], Field(min_length=1)]] = {}
 
 
 class VariantEntry(Strict):
@@ -197,7 +204,7 @@ class Study(Strict):
     budgets: list[Positive] = []
     depths: list[Positive] = []
     cells: list[Annotated[list[Positive], Field(min_length=2, max_length=2)]] = []
-    match: Annotated[list[Literal["parameters", "state", "flops"]], Field(min_length=1)] = ["parameters"]
+    match: Annotated[list[Match], Field(min_length=1)] = ["parameters"]
     variants: Annotated[list[VariantSetting], Field(min_length=1)]
     a_a: list[str] = []
     tuning: Tuning
@@ -241,6 +248,11 @@ class Study(Strict):
                     f"tasks[{number}].steps: {entry.steps} steps are fewer than training.validations, "
                     f"{self.training.validations}"
                 )
+            for match, budgets in entry.places.items():
+                where = f"tasks[{number}].places"
+                _refuse_twice(f"{where}.{match}", budgets)
+                _refuse_others(where, [match], self.match, "match")
+                _refuse_others(f"{where}.{match}", budgets, self.budgets, "budgets")
         for label in self.a_a:
             self._check_a_a(label)
         return self
@@ -255,7 +267,7 @@ class Study(Strict):
                 f"a_a: task {label!r} is a control of depth or width; A/A runs on the null control, or on a task that "
                 "is no control, where it is printed and gates nothing (PROTOCOL 19)"
             )
-        if "parameters" not in self.match:
+        if "parameters" not in {match for _, match in self.places(self.task(label))}:
             raise ValueError("a_a: A/A runs at equal parameters: add parameters to match")
 
     @classmethod
@@ -322,6 +334,11 @@ class Study(Strict):
         """Whether depth 1 is tuned with more points on this task, at equal parameters, beside the arms compared."""
         return self.sensitivity.one_layer_trials and not entry.control and len(self.depths) > 2
 
+    def places(self, entry: TaskEntry) -> list[tuple[int, Match]]:
+        """Budget and match of a task's contrasts, in the study's order."""
+        everywhere = [(budget, match) for budget in self.budgets for match in self.match]
+        return [place for place in everywhere if not entry.places or place[0] in entry.places.get(place[1], [])]
+
     def steps(self, entry: TaskEntry) -> int:
         """Optimiser steps of every training on a task."""
         return entry.steps
@@ -339,11 +356,16 @@ class Study(Strict):
         """Contrasts of the primary family and of the controls, A/A counted with them (PROTOCOL 12)."""
         if self.cells:
             return 0, 0
-        each = len(self.budgets) * len(self.match) * len(self.variants)
-        controls = sum(entry.control != "" for entry in self.tasks)
-        return (len(self.tasks) - controls) * each, controls * each + len(self.a_a) * len(self.budgets) * len(
-            self.variants
-        )
+        primary = controls = 0
+        for entry in self.tasks:
+            places = self.places(entry)
+            if entry.control:
+                controls += len(places)
+            else:
+                primary += len(places)
+            if entry.label in self.a_a:
+                controls += sum(match == "parameters" for _, match in places)
+        return primary * len(self.variants), controls * len(self.variants)
 
 
 def _refuse_twice(key: str, values: Iterable[Hashable], what: str = "") -> None:
@@ -352,8 +374,20 @@ def _refuse_twice(key: str, values: Iterable[Hashable], what: str = "") -> None:
         raise ValueError(f"{key}: {what + ' ' if what else ''}{value!r} appears twice: each must be unique")
 
 
+def _refuse_others(key: str, values: Iterable[Any], known: Sequence[Any], what: str) -> None:
+    if others := [value for value in values if value not in known]:
+        there = ", ".join(map(str, known))
+        raise ValueError(f"{key}: {others[0]} is not among the study's {what} ({there}): add it there, or leave it out")
+
+
+_TABLES = {".csv", ".tsv", ".gz", ".zip", ".parquet", ".xlsx"}
+"""Ends of names that a person gives who forgot `--csv`."""
+
+
 def _find(path_or_name: str | os.PathLike[str]) -> Path:
     path = Path(path_or_name)
+    if path.suffix.lower() in _TABLES:
+        raise one_line(f"{path}: is a table and no study: ask about it with strata sweep --csv {path} --target COLUMN")
     if path.is_file():
         return path
     names = shipped.configurations()

@@ -112,6 +112,24 @@ def test_missing_controls_leave_the_instrument_unchecked(found: Findings) -> Non
     )
 
 
+def test_every_budget_needs_controls_within_a_factor_of_two(found: Findings) -> None:
+    (at,) = {control.budget for control in found.controls}
+    assert line(found.controls, "study", budgets=[at // 2, at, 2 * at]) == PASSED
+    assert line(found.controls, "study", budgets=[at, 2 * at + 1]) == (
+        f"instrument not checked at {2 * at + 1:,} parameters: the study carries no depth control, no width control, "
+        "no null control, no A/A within a factor of 2"
+    )
+    low = [dataclasses.replace(c, budget=at // 4) if c.kind == "width" else c for c in found.controls]
+    assert line(low, "study", budgets=[at]).endswith("carries no width control within a factor of 2")
+    evidence = fabricate()
+    asked_wider = {**evidence.study, "budgets": [at, 4 * at]}
+    headline = analyse(dataclasses.replace(evidence, study=asked_wider)).headline
+    assert "not passed" in headline  # declared contrasts without runs are undecided, of controls too
+    own = [task | ({"places": {"parameters": [at]}} if task["control"] else {}) for task in evidence.study["tasks"]]
+    headline = analyse(dataclasses.replace(evidence, study=asked_wider | {"tasks": own})).headline
+    assert headline.startswith(f"Instrument not checked at {4 * at:,} parameters: ")
+
+
 # --- a study without controls of its own ------------------------------------------------------------------------------
 
 CITED = {"study": "laptop", "commit": "0" * 40, "why_not": ""}
