@@ -11,11 +11,12 @@ TORCH_FITS := import torch; version = tuple(map(int, torch.__version__.split("."
 	raise SystemExit(not (2, 4) <= version < (3, 0))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan status runs report ui size smoke clean test proofs lint format ci
+.PHONY: help setup sweep plan status runs report ui optuna-dashboard size smoke clean test proofs \
+	test-browser test-cluster scale lint format ci
 
 help: ## print the targets
 	@echo "make TARGET [STUDY=$(STUDY)] [ARGS=\"...\"]: STUDY is a name in configs/ or a file, ARGS go to strata as they are"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.ok ## make .venv with everything in it; keeps a torch that Python already has
 	@echo "ready: $(STRATA) --help"
@@ -38,6 +39,9 @@ report: .venv/.ok ## rebuild the study's report from its evidence alone
 ui: .venv/.ok ## start MLflow and print the links to open
 	@$(STRATA) ui $(ARGS)
 
+optuna-dashboard: .venv/.ok ## start Optuna's own dashboard: how every arm was tuned
+	@$(STRATA) optuna-dashboard $(ARGS)
+
 size: .venv/.ok ## widths of equal size for each depth; ARGS="--inputs 8 --outputs 1 --budget 64000"
 	@$(STRATA) size $(or $(ARGS),--inputs 8 --outputs 1 --budget 64000 --depths 1,2,3,4,6,8)
 
@@ -53,6 +57,19 @@ test: .venv/.ok ## all tests but the long ones
 proofs: .venv/.ok ## the long tests: a tiny study of every family of tasks, and whole runs that are killed
 	@OMP_NUM_THREADS=1 .venv/bin/pytest -n 2 -m proof $(ARGS)
 
+test-cluster: .venv/.ok ## real SLURM, PostgreSQL and MLflow on loopback; installs Debian's packages where it may
+	@tests/cluster/packages.sh
+	@OMP_NUM_THREADS=1 .venv/bin/pytest -n 2 --dist loadfile -m cluster tests/cluster $(ARGS)
+
+scale: .venv/.ok ## how a study grows: made-up trainings in the real stores; ARGS="--runs 1000 10000"
+	@OMP_NUM_THREADS=1 .venv/bin/python -m tests.scale $(ARGS)
+
+# Playwright drives the system's Chromium: it brings none of its own, and none is downloaded.
+test-browser: .venv/.ok ## the dashboards and the report in a real browser; pictures in artifacts/screenshots
+	@$(PIP) -c constraints.txt 'playwright>=1.50'
+	@tests/browser/chromium.sh
+	@OMP_NUM_THREADS=1 .venv/bin/pytest -m browser $(ARGS)
+
 lint: .venv/.ok ## linter, formatter's check, types
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
@@ -62,11 +79,11 @@ format: .venv/.ok ## rewrite the code the way lint wants it
 	@.venv/bin/ruff check --fix
 	@.venv/bin/ruff format
 
-ci: ## what has to pass before a change is accepted: lint, tests and proofs
+ci: ## what has to pass before a change is accepted: lint and every test
 	@.ci/run
 
 # The torch that is there is written down as a constraint of its own, so that nothing below can replace it.
-.venv/.ok: pyproject.toml constraints.txt constraints-cpu.txt
+.venv/.ok: pyproject.toml constraints.txt constraints-cpu.txt $(wildcard benchmark/native/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "strata: $(PYTHON) is not Python 3.11 or newer: name one that is, as in make setup PYTHON=python3.12" >&2; exit 2; }
 	@echo "setting up .venv (the first time takes a minute or two)"

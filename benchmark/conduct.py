@@ -89,6 +89,23 @@ def conduct(group: Group, seeds: int, domain: Domain = "confirm") -> Asked:
         ]
 
 
+def replay(group: Group, seeds: int, known: Mapping[str, RunResult]) -> tuple[list[Request], bool]:
+    """Everything that a sweep would have asked of a group by now, and whether it would ask for more.
+
+    `known` maps keys to results; asking ends with the first batch that it does not answer in full.
+    """
+    asks = conduct(group, seeds)
+    batch = next(asks)
+    asked = list(batch)
+    while all(request.spec.key in known for request in batch):
+        try:
+            batch = asks.send({request.spec.key: known[request.spec.key] for request in batch})
+        except StopIteration:
+            return asked, True
+        asked += batch
+    return asked, False
+
+
 def _tune(
     group: Group, tuning: Mapping[Arm, _ArmTuning], points: Sequence[Setting], asked: Sequence[int], domain: Domain
 ) -> Asked:

@@ -39,6 +39,8 @@ class Ending:
     workers: int
     workspace: Sequence[str] = ()
     """`--workspace FOLDER` where the person gave it, so that the next command finds the study."""
+    cluster: Sequence[str] = ()
+    """`--scheduler ADDRESS` or the like, where a cluster trained."""
 
     def steps(self) -> list[Step]:
         """The three commands that come next, most pressing first."""
@@ -68,8 +70,9 @@ class Ending:
     def _next_look(self, more: int, there: str) -> Step:
         arms = self.findings.arms
         seconds = sum(more * (arm.seconds or 0.0) for arm in arms) / max(1, self.workers)
+        on = f" {shlex.join(self.cluster)}" if self.cluster else ""
         return Step(
-            f"strata sweep {self.asked_as} --seeds +{more}{there}",
+            f"strata sweep {self.asked_as} --seeds +{more}{there}{on}",
             f"the next look: {more * len(arms)} trainings, about {max(1.0, seconds / 60):.0f} min "
             f"on {workers_said(self.workers)}",
         )

@@ -95,12 +95,13 @@ def _measure(arms: Sequence[tuple[Group, Arm]], executor: Executor) -> dict[str,
         return {}
     # A worker's first training loads libraries and warms kernels: that is not the cell's cost.
     warm_up = next(iter(jobs.values()))[0]
-    for index in range(max(1, executor.capacity)):
+    warm_ups = max(1, executor.capacity)  # workers of a cluster may join meanwhile
+    for index in range(warm_ups):
         executor.submit(Job((dataclasses.replace(warm_up, replica=f"warm-up {index}"),)))
     for specs in jobs.values():
         executor.submit(Job(tuple(specs)))
     results: dict[str, RunResult] = {}
-    pending, lost = len(jobs) + max(1, executor.capacity), 0
+    pending, lost = len(jobs) + warm_ups, 0
     while pending:
         for outcome in executor.collect():
             failures = [result.error or "" for result in outcome.results if result.status == "failed"]

@@ -35,8 +35,19 @@ VERBS = {
     "sweep": Verb(RUN, "Run a study, or your own CSV, to its verdict.", "strata sweep laptop --workers 2"),
     "status": Verb(RUN, "Where a study stands.", "strata status laptop"),
     "runs": Verb(RUN, "A study's trainings; failed ones with tracebacks.", "strata runs laptop --failed"),
+    "merge": Verb(
+        RUN, "Evidence of several machines becomes one study's.", "strata merge results/mine results/hers --into laptop"
+    ),
+    "scheduler": Verb(RUN, "Start a Dask cluster's scheduler.", "strata scheduler --scheduler-file cluster.json"),
+    "worker": Verb(RUN, "Join a Dask cluster: one GPU or core.", "strata worker --scheduler-file cluster.json"),
+    "cluster": Verb(
+        RUN,
+        "Batch scripts of a study for SLURM; --submit sends them.",
+        "strata cluster slurm full --nodes 4 --gpus-per-node 8 --time 8:00:00",
+    ),
     "report": Verb(JUDGE, "Rebuild verdict, figures and report from the evidence.", "strata report laptop"),
     "ui": Verb(JUDGE, "The MLflow dashboard, with links that open on a study.", "strata ui laptop"),
+    "optuna-dashboard": Verb(JUDGE, "Optuna's dashboard: how every arm was tuned.", "strata optuna-dashboard laptop"),
     "recommend": Verb(
         JUDGE,
         "Layers and cells for a problem like yours, or 'not known'.",
@@ -44,6 +55,11 @@ VERBS = {
     ),
     "analyse": Verb(JUDGE, "Judge evidence or a table from anywhere.", "strata analyse results/published/laptop"),
     "claims": Verb(JUDGE, "What people say about depth, claim by claim.", "strata claims results/published/laptop"),
+    "reproduce": Verb(
+        JUDGE,
+        "Run a published study again and compare.",
+        "strata reproduce results/published/laptop --tasks recall --seeds 5",
+    ),
     "size": Verb(
         LEARN,
         "Widths of equal size for each depth.",

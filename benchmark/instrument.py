@@ -14,11 +14,9 @@ from typing import Any
 import yaml
 
 from benchmark import shipped
+from benchmark.analysis.controls import FACTOR, near
 from benchmark.spec import PROTOCOL_VERSION
 from benchmark.study import Study
-
-FACTOR = 2
-"""How far a budget may lie from the one at which the controls were seen."""
 
 
 def cite(study: Study) -> dict[str, str]:
@@ -42,7 +40,7 @@ def _why_not(study: Study, found: Mapping[str, Any]) -> str:
         return f"the published study did not pass its {failed[0]} control"
     budget, fewest = found["budget"], min(entry.steps for entry in study.tasks)
     for asked in study.budgets:
-        if not budget / FACTOR <= asked <= budget * FACTOR:
+        if not near(budget, asked):
             return (
                 f"the published controls have {budget:,} parameters, this study {asked:,}: beyond a factor of {FACTOR}"
             )

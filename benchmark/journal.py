@@ -12,7 +12,7 @@ import errno
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -71,13 +71,21 @@ class Journal:
         Plain JSON types only (TypeError otherwise). Raises UserError when the disk is full; whatever goes wrong, the
         file and the memory hold what they held before.
         """
-        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
-        entry = _parse(line)
+        self.extend([record])
+
+    def extend(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Commit several records in order, synced once; as `append` otherwise.
+
+        A crash meanwhile may leave the first ones, as if they had been appended one by one.
+        """
+        lines = [json.dumps(record, separators=(",", ":")).encode() + b"\n" for record in records]
+        entries = [_parse(line) for line in lines]
         size = os.fstat(self._file).st_size
         try:
-            rest = line
-            while rest := rest[os.write(self._file, rest) :]:
-                pass  # a short write means an almost full disk: the next one says so
+            for line in lines:
+                rest = line
+                while rest := rest[os.write(self._file, rest) :]:
+                    pass  # a short write means an almost full disk: the next one says so
             os.fsync(self._file)
         except BaseException as error:
             with contextlib.suppress(OSError):
@@ -88,7 +96,8 @@ class Journal:
                     "nothing finished is lost"
                 ) from error
             raise
-        self._take(line, *entry)
+        for line, entry in zip(lines, entries, strict=True):
+            self._take(line, *entry)
 
     def records(self) -> Iterator[dict[str, Any]]:
         """All records in the order they were appended, as fresh objects, exactly as a later `open` would give them."""
@@ -103,6 +112,10 @@ class Journal:
         Treat as read-only.
         """
         return dict(self._results)
+
+    def standing(self, key: str) -> RunResult:
+        """The result that stands for a key that has one."""
+        return self._results[key][1]
 
     def failures(self) -> dict[str, int]:
         """How many attempts failed, for each key with any."""

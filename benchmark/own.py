@@ -18,6 +18,7 @@ from benchmark.sizing import check, network_shape, solve
 from benchmark.study import Study
 from benchmark.study.yaml import override
 from tasks.own import reading
+from tasks.own.files import open_source
 from tasks.own.series import OwnSeries, season_of, window_for
 
 BUDGETS = (2_000, 3_000, 6_000)
@@ -109,6 +110,15 @@ def study_for(asked: Asked, progress: Callable[[float], None] | None = None) -> 
         "confirmation": {"seeds": task.origins, "looks": [task.origins]},
     }
     return study, [*task.notes(), *_chosen(asked, task, windows, budget, depths)]
+
+
+def columns(path: Path, separator: str, encoding: str) -> list[str]:
+    """The names of a file's columns, cut short where there are many. Raises UserError."""
+    try:
+        found = open_source(str(path), separator, encoding).columns
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    return [*found[:12], *([f"and {len(found) - 12} more"] if len(found) > 12 else [])]
 
 
 def _sizes(task: OwnSeries, windows: int, asked: int | None) -> tuple[int, Sequence[int]]:

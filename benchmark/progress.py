@@ -92,7 +92,7 @@ class Progress:
 
     def log(self) -> None:
         """The line of a log: where the sweep is, and the best scores of the task that a training ended on last."""
-        said, latest = f"{self._counts()}, {self._left()}", self.standing.latest
+        said, latest = self.said(), self.standing.latest
         if latest and latest.best:
             scores = ", ".join(
                 f"{score} ({depth} layer{'s' * (depth > 1)})"
@@ -110,7 +110,12 @@ class Progress:
         self.failed += result.status == "failed"
         self.standing.take(spec, result)
 
-    def _counts(self) -> str:
+    def said(self) -> str:
+        """How many trainings and arms are done, what failed, and how long is left."""
+        return f"{self.counts()}, {self._left()}"
+
+    def counts(self) -> str:
+        """The same without the time."""
         parts = [
             f"{self.done} of {max(self.trainings, self.done)} trainings",
             f"{self.standing.arms_confirmed} of {self.standing.arms} arms confirmed",
@@ -136,7 +141,7 @@ class Progress:
 
     def _display(self) -> RenderableType:
         self._bar.update(self._task, completed=self.done_seconds)
-        return Group(self._bar, Text(f"{self._counts()}, {self._left()}"), *self._table())
+        return Group(self._bar, Text(self.said()), *self._table())
 
     def _table(self) -> list[RenderableType]:
         """A row for every task, as many as fit on the terminal, those with the latest news before all others."""

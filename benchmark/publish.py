@@ -24,9 +24,10 @@ def publish(folder: Path, out: Path, instrument_file: Path | None) -> Path:
             f"{folder} holds no {missing[0]}: finish the study, or `strata report` it, before publishing it"
         )
     ran = json.loads((folder / "environment.json").read_text())
-    if ran.get("dirty", True):
+    if any(machine.get("dirty", True) for machine in (ran, *ran.get("parts", []))):
         raise UserError(
-            f"{folder.name} was run from a working tree with changes: commit, then run it again (PROTOCOL 20)"
+            f"{folder.name} was run from a working tree with changes, or a merged part was: commit, then run it again "
+            "(PROTOCOL 20)"
         )
     record = instrument.record(folder) if instrument_file is not None else None
     if record is not None:

@@ -1,12 +1,15 @@
-"""Journal records to rows of evidence."""
+"""Journal records to rows of evidence, and rows of evidence back to the results that they were made of."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from benchmark.conduct import Request
 from benchmark.evidence import CURVES, RUNS, Evidence, frame
@@ -72,6 +75,32 @@ def gather(
         curves=frame(curves, "curves"),
         study=study,
     )
+
+
+def results(evidence: Evidence) -> Iterator[tuple[dict[str, Any], RunResult]]:
+    """Every row of `runs` with the result it was made of: `run_row` and `gather` give the same rows again.
+
+    Of what a result holds the tables lose two things that are no numbers: the order of curve points and blocks, which
+    is the tables' own, and whether an absent loss was None or NaN. Raises ValueError for a row that is damaged.
+    """
+    curves = _by_key(evidence.curves, ("step", "metric", "layer", "value"))
+    blocks = _by_key(evidence.blocks, ("block", "loss", "count"))
+    fields = [field.name for field in dataclasses.fields(RunResult) if field.name in RUNS]
+    for row in evidence.runs.astype(object).to_dict("records"):
+        row = {str(name): None if value is pd.NA else value for name, value in row.items()}
+        measured = {name: row[name] for name in fields if row[name] is not None}
+        measured |= {name: json.loads(row[name] or "{}") for name in ("baselines", "versions")}
+        key = row["key"]
+        yield row, RunResult(**measured, curves=curves.get(key, []), blocks=blocks.get(key, []))
+
+
+def _by_key(table: pd.DataFrame, columns: tuple[str, ...]) -> dict[str, list[Any]]:
+    """The rows of every key, as plain tuples; a number that is not there was none (NaN)."""
+    found: dict[str, list[Any]] = {}
+    lists = [table[column].astype(object).where(table[column].notna(), math.nan).tolist() for column in columns]
+    for key, *values in zip(table["key"].tolist(), *lists, strict=True):
+        found.setdefault(key, []).append(tuple(values))
+    return found
 
 
 def _json(record: Mapping[str, Any]) -> str:

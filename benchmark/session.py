@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -17,14 +17,19 @@ from rich.console import Console
 from benchmark import engine_checks, environment, evidence, forecast, instrument, qualification
 from benchmark.analysis.analyse import analyse
 from benchmark.analysis.findings import Findings
+from benchmark.behind import behind
 from benchmark.conduct import Request
 from benchmark.ending import Ending
 from benchmark.errors import UserError
+from benchmark.executors.cluster import Cluster
+from benchmark.family import CHANGED, changed, family, firsts
 from benchmark.journal import Journal, study_lock
+from benchmark.live import Live
 from benchmark.plan import Group, groups
 from benchmark.progress import Progress
+from benchmark.projections import Projections
 from benchmark.report.build import build
-from benchmark.rows import gather, run_row
+from benchmark.rows import gather
 from benchmark.spec import RunResult, RunSpec, problem
 from benchmark.study import Study
 from benchmark.study.changes import classify
@@ -34,44 +39,6 @@ from benchmark.tracking import Tracker, TrackingUnavailable
 from benchmark.trials import Trials
 from benchmark.workspace import Workspace
 from tasks import registry
-
-
-@dataclass
-class Projections:
-    """MLflow and Optuna as the driver tells them. MLflow may be away: the journal goes on and it catches up later."""
-
-    tracker: Tracker
-    trials: Trials
-    say: Callable[[str], None]
-    behind: bool = False
-
-    def reconcile(self) -> None:
-        """Repair what a kill or Ctrl-C left half written."""
-        try:
-            self.tracker.reconcile()
-        except TrackingUnavailable as error:
-            self._fall_behind(error)
-
-    def _fall_behind(self, error: TrackingUnavailable) -> None:
-        self.behind = True
-        self.say(f"MLflow does not answer ({error}); the study goes on, and the same command fills MLflow in later")
-
-    def record(self, requests: list[Request], spec: RunSpec, result: RunResult) -> None:
-        """One run per key, however often it is told."""
-        if self.behind:
-            return
-        try:
-            self.tracker.record(spec, result, run_row(requests[0].group, spec, result), [r.member for r in requests])
-        except TrackingUnavailable as error:
-            self._fall_behind(error)
-
-    def asked(self, batch: list[Request], results: Mapping[str, RunResult]) -> None:
-        """Tuning points become trials."""
-        self.trials.ask(batch, results)
-
-    def answered(self, batch: list[Request], results: Mapping[str, RunResult]) -> None:
-        """Trials are told in point order."""
-        self.trials.tell(batch, results)
 
 
 @dataclass
@@ -94,35 +61,34 @@ class Session:
             "qualifications": qualification.citations(self.groups),
             "instrument": instrument.cite(self.study),
             "commit": environment.git_state()[0],
+            "frozen": firsts(self.journal.of_kind("frozen")),
         }
 
     def family(self) -> dict[str, Any]:
         """What must not change after the first confirmation run (PROTOCOL 12)."""
-        study = self.study
-        return {
-            "arms": sorted(arm.name for group in self.groups for arm in group.arms),
-            "points": len(study.points()),
-            "margin": study.analysis.margin,
-            "alpha": study.analysis.alpha,
-            "looks": list(study.confirmation.looks),
-        }
+        return family(self.study, (arm.name for group in self.groups for arm in group.arms))
 
     def freeze(self) -> None:
         """Commit the family to the journal before the first confirmation run."""
-        family, frozen = self.family(), self.journal.of_kind("frozen")
-        if family not in [record["family"] for record in (frozen[:1] + frozen[-1:])]:
-            self.journal.append({"kind": "frozen", "family": family, "commit": self.state()["commit"]})
+        now, frozen = self.family(), self.journal.of_kind("frozen")
+        if now not in [*firsts(frozen), *(record["family"] for record in frozen[-1:])]:
+            self.journal.append({"kind": "frozen", "family": now, "commit": self.state()["commit"]})
 
     def check_family(self) -> None:
         """After a change of the family the old verdict is kept and the new one is exploratory."""
         frozen = self.journal.of_kind("frozen")
-        if not frozen or frozen[0]["family"] == self.family():
+        if not changed(frozen, self.family()):
             return
-        self.exploratory = "family changed after looking: exploratory"
+        self.exploratory = CHANGED
         verdict = self.folder / "verdict.json"
         kept = self.folder / f"verdict-{len(frozen)}.json"
         if verdict.exists() and not kept.exists() and frozen[-1]["family"] != self.family():
             shutil.copy2(verdict, kept)
+
+    def take_over(self) -> None:
+        """Look and family anew, after a merge gave the journal more."""
+        self.seeds = _target_seeds(self.study, self.journal, 0)
+        self.check_family()
 
 
 def sweep(
@@ -134,11 +100,13 @@ def sweep(
     more_seeds: int = 0,
     asked_as: str = "",
     options: Sequence[str] = (),
+    cluster: Cluster | None = None,
+    show: bool = True,
 ) -> Ending:
-    """Run the study to its verdict, or continue it, and print the verdict and what comes next.
+    """Run the study to its verdict, or continue it, and print the verdict and what comes next (unless not to `show`).
 
     Raises UserError before anything is written where it must refuse. `asked_as` is what the person typed for the
-    study, `options` the workspace as they typed it.
+    study, `options` the workspace as they typed it. A `cluster` trains in place of `workers` of this machine.
     """
     with ExitStack() as stack:
         session = open_session(study, workspace, console, stack, more_seeds)
@@ -147,7 +115,9 @@ def sweep(
         projections = Projections(tracker, trials, partial(warn, console))
         write_study(session)  # the last that could refuse has not
         projections.reconcile()
-        executor = stack.enter_context(make_executor(workers, session.folder))
+        say = partial(warn, console)
+        executor = stack.enter_context(make_executor(workers, session.folder, cluster, session.groups, say))
+        workers = executor.capacity if cluster else workers
         with console.status("timing a few steps of every cell"):
             costs = forecast.measure_costs(session.groups, executor, session.folder / "timing.json")
         expected = forecast.forecast(session.groups, costs, session.seeds, max(1, workers))
@@ -159,21 +129,32 @@ def sweep(
                 executor=executor,
                 folder=session.folder,
                 projections=[projections],
-                on_result=progress.result,
                 on_retry=progress.retry,
                 expected_seconds=progress.expected,
                 before_confirmation=session.freeze,
             )
             progress.already_done(session.journal.results(), session.journal.failures())
+            concluded = bool(session.journal.of_kind("concluded"))
+            live = Live(tracker, progress, session.journal, driver.requests, session.folder, concluded)
+
+            def result(spec: RunSpec, result: RunResult) -> None:
+                progress.result(spec, result)
+                live.tell()
+
+            driver.on_result = result
             try:
                 driver.run(session.groups, session.seeds)
             except KeyboardInterrupt:
                 projections.reconcile()  # a run that Ctrl-C found half written must not stay RUNNING
+                live.stopped()
                 raise
+        projections.finish()
         with console.status("all trainings are in: judging them, and drawing the report"):
             findings = conclude(session, driver.requests, tracker)
-        ending = Ending(findings, session.folder, asked_as or study.name, workers, options)
-        ending.show(console)
+        there = cluster.words if cluster else ()
+        ending = Ending(findings, session.folder, asked_as or study.name, workers, options, there)
+        if show:
+            ending.show(console)
         return ending
 
 
@@ -194,10 +175,11 @@ def open_session(
 
 
 def write_study(session: Session) -> None:
-    """`study.yaml`, the resolved study and its state, and `environment.json`, what it runs on."""
+    """`study.yaml`, the resolved study and its state, and `environment.json`, what it and merged parts ran on."""
     record = session.study.resolved() | {"state": session.state()}
     evidence.replace_file(session.folder / "study.yaml", yaml.safe_dump(record, sort_keys=False).encode())
-    text = json.dumps(environment.describe(), indent=1, sort_keys=True)
+    parts = [{"part": record["part"]} | record["environment"] for record in session.journal.of_kind("merged")]
+    text = json.dumps(environment.describe() | ({"parts": parts} if parts else {}), indent=1, sort_keys=True)
     evidence.replace_file(session.folder / "environment.json", text.encode())
 
 
@@ -281,6 +263,7 @@ def conclude(session: Session, requests: list[Request], tracker: Tracker) -> Fin
 
 def report(folder: Path) -> Findings:
     """Everything a person reads, rebuilt from the evidence in the folder alone."""
-    findings = analyse(evidence.read(folder))
-    build(findings, folder)
+    found = evidence.read(folder)
+    findings = analyse(found)
+    build(findings, folder, behind(found))
     return findings

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from benchmark.conduct import conduct
+from benchmark.conduct import replay
 from benchmark.errors import UserError
 from benchmark.journal import Journal, study_lock
 from benchmark.plan import Group, groups
@@ -101,21 +101,12 @@ class Status:
 def _group_status(group: Group, seeds: int, known: Mapping[str, RunResult]) -> GroupStatus:
     """Ask for the group's trainings as a sweep would, until one is not there."""
     done, asked, statuses = Counter[str](), Counter[str](), Counter[str]()
-    finished, asks = False, conduct(group, seeds)
-    batch = next(asks)
-    while True:
-        for request in batch:
-            asked[request.phase] += 1
-            if (result := known.get(request.spec.key)) is not None:
-                done[request.phase] += 1
-                statuses[result.status] += 1
-        if any(request.spec.key not in known for request in batch):
-            break
-        try:
-            batch = asks.send({request.spec.key: known[request.spec.key] for request in batch})
-        except StopIteration:
-            finished = True
-            break
+    requests, finished = replay(group, seeds, known)
+    for request in requests:
+        asked[request.phase] += 1
+        if (result := known.get(request.spec.key)) is not None:
+            done[request.phase] += 1
+            statuses[result.status] += 1
     return GroupStatus(
         group.entry.label,
         group.budget,

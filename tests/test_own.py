@@ -275,6 +275,7 @@ def test_export_refuses_in_one_line(finished: Path, copied: Path, capsys: pytest
     assert "the data of task own_series have changed" in capsys.readouterr().err
 
 
+@pytest.mark.proof
 def test_classes_from_the_file_to_new_rows(workspace: Path) -> None:
     frame = pd.read_csv(prices(workspace / "moves.csv"))
     frame["move"] = np.where(frame["close"].diff().fillna(0) > 0, "up", "down")

@@ -31,7 +31,7 @@ def sources(package: str) -> set[str]:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from a copy of the sources and unpacked into an empty folder."""
     room = tmp_path_factory.mktemp("wheel")
-    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "*.so")
     for name in ("benchmark", "tasks", "configs"):
         shutil.copytree(ROOT / name, room / "source" / name, ignore=ignored)
     for name in ("pyproject.toml", "LICENSE", "README.md"):
@@ -42,7 +42,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (room / "source" / "tasks" / "dropped" / "__init__.py").write_text('"""New."""\n')
     pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(room), str(room / "source"))
     (wheel,) = room.glob("*.whl")
-    assert wheel.name.startswith(f"strata_lstm-{__version__}-py3-none-any")
+    assert wheel.name.startswith(f"strata_lstm-{__version__}-")  # of this machine's kind: it may carry the kernel
     pip("install", "--no-deps", "--target", str(room / "installed"), str(wheel))
     return room / "installed"
 
@@ -52,6 +52,10 @@ def run_installed(installed: Path, folder: Path, *command: str) -> subprocess.Co
     return subprocess.run(
         [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
+
+
+def test_the_wheel_holds_the_kernel_where_a_compiler_is(installed: Path) -> None:
+    assert list((installed / "benchmark").glob("_recurrence*.so")) or shutil.which("cc") is None
 
 
 def test_the_wheel_holds_every_source_and_every_configuration(installed: Path) -> None:
@@ -88,8 +92,9 @@ def test_shipped_studies_are_found_by_name() -> None:
 
 def test_make_alone_prints_every_target_with_its_help() -> None:
     done = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True)
-    declared = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, flags=re.MULTILINE)[0].split()
-    defined = re.findall(r"^([a-z]\w*):", MAKEFILE, flags=re.MULTILINE)
+    joined = MAKEFILE.replace("\\\n", "")
+    declared = re.findall(r"^\.PHONY: (.*)$", joined, flags=re.MULTILINE)[0].split()
+    defined = re.findall(r"^([a-z][\w-]*):", joined, flags=re.MULTILINE)
     assert sorted(declared) == sorted(defined)
     assert {"setup", "sweep", "plan", "status", "test", "lint", "ui", "report", "clean"} <= set(declared)
     for target in declared:
@@ -97,7 +102,7 @@ def test_make_alone_prints_every_target_with_its_help() -> None:
 
 
 def test_every_target_that_needs_the_environment_makes_it() -> None:
-    for target, needs in re.findall(r"^([a-z]\w*):([^#\n]*)", MAKEFILE, flags=re.MULTILINE):
+    for target, needs in re.findall(r"^([a-z][\w-]*):([^#\n]*)", MAKEFILE, flags=re.MULTILINE):
         assert (".venv/.ok" in needs) == (target not in ("help", "ci")), target
 
 
@@ -108,8 +113,8 @@ def test_constraints_pin_every_dependency_and_leave_torch_to_the_machine() -> No
         match = re.fullmatch(r"([\w.-]+)==([\w.]+)", line)
         assert match, f"constraints.txt: '{line}' is not an exact public version"
         pinned[match[1].lower().replace("_", "-")] = match[2]
-    optional = PROJECT["project"]["optional-dependencies"]["dev"]
-    for requirement in PROJECT["project"]["dependencies"] + optional:
+    optional = PROJECT["project"]["optional-dependencies"]
+    for requirement in PROJECT["project"]["dependencies"] + optional["dev"] + optional["browser"]:
         name = re.match(r"[\w.-]+", requirement)
         assert name is not None
         assert (name[0].lower() in pinned) == (name[0] not in ("torch", "setuptools")), name[0]
@@ -123,7 +128,12 @@ def test_the_version_is_one() -> None:
     assert PROJECT["project"]["version"] == __version__
 
 
-def test_the_checks_script_runs_lint_tests_and_proofs() -> None:
+def test_the_checks_script_runs_lint_tests_proofs_and_a_browser() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    assert re.findall(r"^make .*?(\w+)$", script.read_text(), flags=re.MULTILINE) == ["lint", "test", "proofs"]
+    assert re.findall(r"^make .*?([\w-]+)$", script.read_text(), flags=re.MULTILINE) == [
+        "lint",
+        "test",
+        "proofs",
+        "test-browser",
+    ]

@@ -131,6 +131,7 @@ def test_killed_at_random_moments(workspace: Path, undisturbed: Path) -> None:
     check_stores(workspace)
 
 
+@pytest.mark.proof
 def test_segments_change_nothing(workspace: Path, undisturbed: Path) -> None:
     """Also through a kill in the middle: checkpoints are continued, and gone at the end."""
     training = {"batch_size": 16, "validations": 3, "segment_steps": 5}
@@ -182,6 +183,7 @@ def test_the_doubling_check_is_run_and_read(workspace: Path) -> None:
     assert moved == ("" if abs(move) <= 0.02 else f"with twice the steps depth 2 against depth 1 moves by {move:+.3f}")
 
 
+@pytest.mark.proof
 def test_a_declared_look_adds_seeds_and_an_undeclared_one_is_refused(workspace: Path) -> None:
     run(workspace)
     with pytest.raises(UserError, match=r"declared looks at \[2, 3\]: use --seeds \+1"):
@@ -195,6 +197,7 @@ def test_a_declared_look_adds_seeds_and_an_undeclared_one_is_refused(workspace: 
         run(workspace, more_seeds=1)
 
 
+@pytest.mark.proof
 def test_a_look_that_was_killed_is_asked_for_again_with_the_same_command(workspace: Path) -> None:
     run(workspace)
     assert run_in_process(workspace, faults.while_evidence_is_written, more_seeds=1) == -9
@@ -221,6 +224,7 @@ def test_another_source_of_a_task_is_refused(workspace: Path, monkeypatch: pytes
         run(workspace)
 
 
+@pytest.mark.proof
 def test_a_change_of_the_family_after_looking_is_exploratory(workspace: Path) -> None:
     run(workspace)
     run(workspace, analysis={"margin": 0.05})

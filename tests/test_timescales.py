@@ -419,7 +419,7 @@ def unreported(monkeypatch: pytest.MonkeyPatch) -> None:
     """The analysis of the rest and the pictures take seconds, and are tested elsewhere."""
     said = SimpleNamespace(timescales=[SimpleNamespace(sentence="measured")], purpose="screen", controls=[], checks=[])
     monkeypatch.setattr("benchmark.timescales.run.analyse", lambda evidence: said)
-    monkeypatch.setattr("benchmark.timescales.run.build_report", lambda findings, folder: None)
+    monkeypatch.setattr("benchmark.timescales.run.build_report", lambda findings, folder, behind: None)
 
 
 def one_of(folder: Path, depth: int) -> Chosen:

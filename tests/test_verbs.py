@@ -107,6 +107,7 @@ def test_failed_trainings_show_their_tracebacks(
     assert [failure["status"] for failure in findings["failures"]] == ["failed"]
 
 
+@pytest.mark.proof
 def test_clean_removes_one_study_and_no_other(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

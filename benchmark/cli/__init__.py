@@ -16,8 +16,8 @@ from typing import cast
 
 import typer
 
-from benchmark import guide
-from benchmark.cli import judge, keep, learn, run  # noqa: F401  (each registers its verbs)
+from benchmark import addresses, guide
+from benchmark.cli import cluster, elsewhere, judge, keep, learn, run, serve  # noqa: F401  (each registers its verbs)
 from benchmark.cli.app import app
 from benchmark.errors import UserError
 
@@ -59,13 +59,28 @@ def _line_for(error: OSError) -> str | None:
     return None
 
 
+_PLAIN = {
+    "Value error, ": "",
+    "Input should be a valid integer, unable to parse string as an integer": "give a whole number",
+    "Input should be a valid number, unable to parse string as a number": "give a number",
+}
+"""What the library that checks options says, and what a person reads in its place."""
+
+
+def _plainly(message: str) -> str:
+    for said, meant in _PLAIN.items():
+        message = message.replace(said, meant)
+    return message
+
+
 def _complain(message: object) -> int:
-    print("strata: " + " ".join(str(message).split()), file=sys.stderr)
+    print("strata: " + addresses.hidden(" ".join(str(message).split())), file=sys.stderr)
     return 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0, 2 for an error of the user's, 130 after Ctrl-C."""
+    addresses.hide_in_tracebacks()
     try:
         refuse_shadows()
         answer = app(args=None if arguments is None else list(arguments), prog_name="strata", standalone_mode=False)
@@ -74,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         return _complain(error)
     except _ClickException as error:
-        return _complain(error.format_message())  # type: ignore[attr-defined]
+        return _complain(_plainly(error.format_message()))  # type: ignore[attr-defined]
     except KeyboardInterrupt:
         return 130
     except typer.Abort as error:

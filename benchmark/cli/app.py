@@ -39,6 +39,27 @@ WorkersOption = Annotated[
 WorkspaceOption = Annotated[
     Path | None, typer.Option(help="Folder of results/, mlflow.db and optuna.db; default the current one.")
 ]
+CLUSTER = "A Dask cluster"
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(help="Train on its workers: tls://HOST:PORT. [STRATA_SCHEDULER]", rich_help_panel=CLUSTER),
+]
+SchedulerFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="The same by the file that strata scheduler writes. [STRATA_SCHEDULER_FILE]", rich_help_panel=CLUSTER
+    ),
+]
+TlsOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of its keys; default tls beside the scheduler file. [STRATA_TLS]", rich_help_panel=CLUSTER
+    ),
+]
+InsecureOption = Annotated[
+    bool,
+    typer.Option("--insecure", help="Plain TCP: whoever reaches it may run code as you.", rich_help_panel=CLUSTER),
+]
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""The verbs that read what a study gave: report, analyse, claims, recommend, ui."""
+"""The verbs that read what a study gave: report, analyse, claims, recommend, ui, optuna-dashboard."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from benchmark import complete
 from benchmark.cli.app import JsonOption, NameArgument, QuietOption, WorkspaceOption, app
 from benchmark.errors import UserError
 
@@ -33,17 +34,46 @@ def report(study: NameArgument = "laptop", workspace: WorkspaceOption = None, qu
     console.print(f"\nreport: {folder / 'report.html'}", markup=False)
 
 
+SomeArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="STUDY", help="The study to link to; default all.", autocompletion=complete.started),
+]
+OpenOption = Annotated[
+    bool | None,
+    typer.Option("--open/--no-open", help="Open a browser; default where you sit before a screen.", show_default=False),
+]
+
+
 @app.command()
 def ui(
-    study: Annotated[str | None, typer.Argument(help="The study to open on; default all.")] = None,
-    port: Annotated[int | None, typer.Option(help="Default: the first free one from 5000.")] = None,
+    study: SomeArgument = None,
+    port: Annotated[int | None, typer.Option(help="Default: the first free one from 5001.")] = None,
     workspace: WorkspaceOption = None,
+    open_browser: OpenOption = None,
 ) -> None:
-    """Start the MLflow server on this workspace and print links that open on the study."""
+    """Start the MLflow server on this workspace and print links that open on the study, the verdict first.
+
+    Where MLFLOW_TRACKING_URI names a server, the links are to that one. Works while a sweep runs: its pages show how
+    far it is.
+    """
     from benchmark.ui import serve
     from benchmark.workspace import Workspace
 
-    serve(Workspace.here(workspace).root, study, port)
+    serve(Workspace.here(workspace).root, study, port, open_browser)
+
+
+@app.command(name="optuna-dashboard")
+def optuna_dashboard(
+    study: SomeArgument = None,
+    port: Annotated[int | None, typer.Option(help="Default: the first free one from 8080.")] = None,
+    workspace: WorkspaceOption = None,
+    open_browser: OpenOption = None,
+) -> None:
+    """Start Optuna's own dashboard on this workspace: how every arm was tuned, trial by trial."""
+    from benchmark.optuna_ui import serve
+    from benchmark.workspace import Workspace
+
+    serve(Workspace.here(workspace), study, port, open_browser)
 
 
 @app.command()

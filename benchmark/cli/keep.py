@@ -10,10 +10,14 @@ from typing import Annotated
 import typer
 
 from benchmark.cli.app import (
+    InsecureOption,
     JsonOption,
     NameArgument,
+    SchedulerFileOption,
+    SchedulerOption,
     SetOption,
     StudyArgument,
+    TlsOption,
     WorkersOption,
     WorkspaceOption,
     app,
@@ -65,8 +69,13 @@ def qualify(
     workers: WorkersOption = None,
     overrides: SetOption = None,
     workspace: WorkspaceOption = None,
+    scheduler: SchedulerOption = None,
+    scheduler_file: SchedulerFileOption = None,
+    tls: TlsOption = None,
+    insecure: InsecureOption = False,
 ) -> int:
     """Measure on development seeds whether a study's controls do what controls must do, and write their tables."""
+    from benchmark.executors.cluster import Cluster
     from benchmark.qualify import qualify_study
     from benchmark.study import Study
     from benchmark.terminal import make_console
@@ -80,6 +89,7 @@ def qualify(
         seeds=seeds,
         out=out,
         workers=cores() if workers is None else workers,
+        cluster=Cluster.asked(scheduler, scheduler_file, tls, insecure, instead=workers is not None),
     )
 
 

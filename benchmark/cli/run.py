@@ -12,11 +12,15 @@ import typer
 
 from benchmark import complete
 from benchmark.cli.app import (
+    InsecureOption,
     JsonOption,
     NameArgument,
     QuietOption,
+    SchedulerFileOption,
+    SchedulerOption,
     SetOption,
     StudyArgument,
+    TlsOption,
     WorkersOption,
     WorkspaceOption,
     app,
@@ -94,11 +98,16 @@ def sweep(
     save: Annotated[
         Path | None, typer.Option(help="Write the study as a YAML file and stop.", rich_help_panel=OWN)
     ] = None,
+    scheduler: SchedulerOption = None,
+    scheduler_file: SchedulerFileOption = None,
+    tls: TlsOption = None,
+    insecure: InsecureOption = False,
 ) -> int:
     """Run a study to its verdict: plan, tune, confirm. The same command again goes on where it was stopped.
 
     With --csv the study is made from your own file: how many layers for this series, and is an LSTM needed at all?
     """
+    from benchmark.executors.cluster import Cluster
     from benchmark.report.terminal import print_verdict
     from benchmark.session import sweep as run
     from benchmark.study import Study
@@ -109,6 +118,7 @@ def sweep(
     more = _more_seeds(seeds)
     if workers is not None and workers < 0:
         raise UserError(f"--workers is {workers}: give 0 or more")
+    cluster = Cluster.asked(scheduler, scheduler_file, tls, insecure, instead=workers is not None)
     if csv is None:
         texts = {
             "target": target,
@@ -122,9 +132,9 @@ def sweep(
         flags = {"classify": classify, "level": level, "missing": missing != "refuse", "gaps": gaps != "refuse"}
         given = {**texts, **{option: value is not None for option, value in numbers.items()}, **flags}
         given |= {"encoding": encoding != "utf-8", "save": save}
+        loaded = Study.load(study or "laptop", overrides or [])
         if stray := [f"--{option}" for option, value in given.items() if value]:
             raise UserError(f"{stray[0]} says something of a file, and none was given: add --csv FILE")
-        loaded = Study.load(study or "laptop", overrides or [])
         asked_as = shlex.quote(study or "laptop")
     else:
         if study:
@@ -133,10 +143,11 @@ def sweep(
             raise UserError("--save and --json were given: --save writes the study and runs nothing; leave one out")
         if classify and level:
             raise UserError("--classify and --level were given: a class has no level; give one of them")
-        if not target:
-            raise UserError(f"--csv {csv} needs --target COLUMN: which column is to be predicted?")
         from benchmark import own
 
+        if not target:
+            names = ", ".join(own.columns(csv, separator, encoding))
+            raise UserError(f"--csv {csv} needs --target COLUMN, the one to be predicted: its columns are {names}")
         asked = own.Asked(
             path=csv,
             target=target,
@@ -163,6 +174,7 @@ def sweep(
             return 0
     asked_as = " ".join([asked_as, *(f"--set {shlex.quote(change)}" for change in overrides or [])])
     options = ["--workspace", str(workspace)] if workspace else []
+    there = [*options, *(cluster.words if cluster else [])]
     try:
         ending = run(
             loaded,
@@ -172,9 +184,10 @@ def sweep(
             more_seeds=more,
             asked_as=asked_as,
             options=options,
+            cluster=cluster,
         )
     except KeyboardInterrupt:
-        again = " ".join(["strata sweep", asked_as, *([shlex.join(options)] if options else [])])
+        again = " ".join(["strata sweep", asked_as, *([shlex.join(there)] if there else [])])
         print(f"\nstopped; everything finished is kept. Go on with: {again}", file=sys.stderr)
         return 130
     if as_json:
@@ -191,20 +204,26 @@ def plan(
     overrides: SetOption = None,
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
+    scheduler: SchedulerOption = None,
+    scheduler_file: SchedulerFileOption = None,
+    tls: TlsOption = None,
+    insecure: InsecureOption = False,
 ) -> None:
     """Print arms, trainings, expected minutes and each control's chance of passing, without running the study.
 
     A few steps of every cell are trained to price it, and nothing is written.
     """
+    from benchmark.executors.cluster import Cluster
     from benchmark.planning import Plan, print_plan
     from benchmark.study import Study
     from benchmark.terminal import make_console
     from benchmark.workspace import Workspace
 
+    cluster = Cluster.asked(scheduler, scheduler_file, tls, insecure, instead=workers is not None)
     loaded = Study.load(study, overrides or [])
     console = make_console(stderr=as_json)
     with console.status("timing a few steps of every cell"):
-        made = Plan.make(loaded, Workspace.here(workspace), cores() if workers is None else workers)
+        made = Plan.make(loaded, Workspace.here(workspace), cores() if workers is None else workers, cluster, console)
     if as_json:
         print(json.dumps(made.record(), indent=1, allow_nan=False))
         return

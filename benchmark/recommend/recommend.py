@@ -146,8 +146,7 @@ def _of_one(question: Question, tested: PublishedTask, basis: Basis) -> Answer:
     ground = largest(tested) if question.limit is None else at(tested, question.limit)
     if ground is not None:
         return _answer([ground], basis, _tested_cells(ground))
-    if question.limit is None:
-        raise UserError(f"{tested.folder} has no verdict on {tested.task} between depths of a plain stack")
+    assert question.limit is not None  # a task is one of a verdict, so that without a limit there is a ground
     facts = tested.facts or question.facts
     if facts is None or facts.inputs is None:
         raise UserError(f"the shape of {tested.task} is not known here: give --inputs N, or leave out the limit")

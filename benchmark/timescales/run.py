@@ -15,6 +15,7 @@ from rich.console import Console
 
 from benchmark.analysis.analyse import analyse
 from benchmark.analysis.findings import Findings
+from benchmark.behind import behind
 from benchmark.errors import UserError
 from benchmark.evidence import OPTIONAL, Evidence, frame, parquet, read, replace_file
 from benchmark.executors.worker import settle_torch
@@ -72,7 +73,7 @@ def timescales(folder: Path, console: Console, task: str | None, depth: int | No
             seconds = time.perf_counter() - started
             console.print(f"[{at}/{len(chosen)}] {one}: trained and measured in {seconds:.0f} s", markup=False)
         findings = analyse(dataclasses.replace(evidence, **kept))
-        build_report(findings, folder)
+        build_report(findings, folder, behind(evidence))
     return findings
 
 
