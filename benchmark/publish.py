@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmark import instrument
 from benchmark.errors import UserError
-from benchmark.evidence import OPTIONAL, TABLES, replace_file
+from benchmark.evidence import OPTIONAL, TABLES
 
 KEPT = ("study.yaml", "environment.json", *(f"{name}.parquet" for name in TABLES), "runs.csv", "verdict.json")
 
@@ -49,5 +49,5 @@ def publish(folder: Path, out: Path, instrument_file: Path | None) -> Path:
     for name in (*KEPT, *measured, "report.html"):
         shutil.copy2(folder / name, target / name)
     if record is not None and instrument_file is not None:
-        replace_file(instrument_file, (json.dumps(record, indent=1) + "\n").encode())
+        instrument.write(record, instrument_file)
     return target

@@ -14,7 +14,7 @@ import pytest
 import torch
 import yaml
 
-from benchmark import instrument, own
+from benchmark import instrument, own, shipped
 from benchmark.cli import main
 from benchmark.errors import UserError
 from benchmark.evidence import read
@@ -159,6 +159,7 @@ def test_many_inputs_take_a_larger_budget_or_lose_depth_4(workspace: Path) -> No
     [
         ({}, ""),
         ({"budgets": [1400]}, "beyond a factor of 2"),
+        ({"budgets": [3000, 6100]}, "this study 6,100: beyond a factor of 2"),
         ({"variants": ["plain", "residual"]}, "plain stacks only"),
         ({"tasks": [{"task": "formants", "steps": 100}]}, "this study 100"),
     ],
@@ -175,7 +176,30 @@ def test_a_study_with_controls_cites_none() -> None:
 
 def test_the_cited_controls_are_the_published_ones() -> None:
     published = json.loads((ROOT / "configs" / "instrument.json").read_text())
-    assert published == instrument.record(ROOT / "results" / "published" / published["study"])
+    assert published
+    for found in published:
+        assert found == instrument.record(ROOT / "results" / "published" / found["study"])
+
+
+def test_one_record_a_study_and_the_one_that_fits_is_cited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipped, "folder", lambda: tmp_path)
+    small = instrument.record(ROOT / "results" / "published" / "laptop")
+    moved = [control | {"budget": budget} for control in small["controls"] for budget in (9_400, 18_800)]
+    half = [control for control in moved if (control["kind"], control["budget"]) != ("width", 18_800)]
+    file = tmp_path / "instrument.json"
+    for found in (small, small | {"study": "large", "controls": half}, small | {"study": "large", "controls": moved}):
+        instrument.write(found, file)
+    assert [found["study"] for found in json.loads(file.read_text())] == ["laptop", "large"]
+
+    def cited(*budgets: int) -> dict[str, str]:
+        raw = {"name": "x", "tasks": [{"task": "formants", "steps": 2000}], "budgets": list(budgets)}
+        return instrument.cite(Study.from_dict(raw))
+
+    assert (cited(6_000)["study"], cited(6_000)["why_not"]) == ("laptop", "")
+    assert (cited(4_700, 37_600)["study"], cited(4_700, 37_600)["why_not"]) == ("large", "")
+    assert cited(40_000)["why_not"].startswith("the published controls have 3,000 parameters, this study 40,000")
+    instrument.write(small | {"study": "large", "controls": half}, file)
+    assert cited(18_800)["why_not"] == "" and cited(37_600)["why_not"], "the width control was seen at 9,400 only"
 
 
 def test_a_study_whose_comparison_was_not_fair_is_cited_by_nobody(tmp_path: Path) -> None:
