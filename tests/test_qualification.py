@@ -100,7 +100,7 @@ def test_the_laptop_study_rests_on_qualified_controls() -> None:
     ("overrides", "words"),
     [
         (["tasks.0.steps=1000"], "2,000 steps, this study takes 1,000"),
-        (["budgets=[9000]"], "beyond a factor of 2"),
+        (["budgets=[30000]"], "beyond a factor of 2"),
         (["tasks.0.parameters.cells=9"], "no table for stacked_teacher with these parameters"),
     ],
 )

@@ -213,7 +213,8 @@ def test_a_missing_file_lists_the_shipped_studies(one_shipped: None, workspace: 
 @pytest.mark.parametrize("name", shipped.configurations())
 def test_every_shipped_study_loads(name: str) -> None:
     found = Study.load(name)
-    assert found.name == name
+    # published.yaml is the file people ask for, and `results/published` is the folder of all that were published
+    assert found.name == {"published": "depth_or_width"}.get(name, name)
     assert Study.from_dict(found.resolved()) == found
 
 
