@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from benchmark.analysis.fairness import DATA, EFFORT, REGULARISATION, SIZE, TEST, TOLERANCE
+from benchmark.analysis.fairness import DATA, EFFORT, REGULARISATION, SIZE, TEST, TOLERANCE, spread
 from benchmark.analysis.replicas import TUNED
 from benchmark.conduct import Request, conduct
 from benchmark.errors import UserError
@@ -164,8 +164,8 @@ def _size(study: _Study) -> str:
                 if there != wanted:
                     return f"{arm.name} is built with {there:,} parameters, where {wanted:,} are counted"
             sizes.append(getattr(size, group.match))
-        if (spread := max(sizes) / min(sizes) - 1) > TOLERANCE:
-            said = f"between {min(sizes):,} and {max(sizes):,}, {spread:.1%}"
+        if (apart := spread(sizes)) > TOLERANCE:
+            said = f"between {min(sizes):,} and {max(sizes):,}, {apart:.1%}"
             return f"the arms of {group.entry.label} differ in {group.match} {said}, more than {TOLERANCE:.0%}"
     return ""
 

@@ -7,7 +7,7 @@ for what no table shows. EVIDENCE.md lists every check with the fault that it ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from benchmark.analysis.family import Declared
@@ -21,7 +21,7 @@ TEST, SIZE = "test read once", "equal size"
 NAMES = (EFFORT, DATA, REGULARISATION, TEST, SIZE)
 
 TOLERANCE = 0.05
-"""(largest - smallest) / smallest up to which the arms of a contrast are of one size (PROTOCOL 1)."""
+"""`spread` up to which the arms of a contrast are of one size (PROTOCOL 1)."""
 SIZES = {"parameters": "parameters", "state": "state_size", "flops": "flops"}
 """What a `match` holds equal, and its column."""
 
@@ -206,6 +206,11 @@ def _test(found: Iterable[Use]) -> _Found:
     return _Found(faults, untold, "no tuning training has a test loss, and no seed of tuning is used to confirm")
 
 
+def spread(sizes: Collection[int]) -> float:
+    """(largest - smallest) / smallest. Rounded as `benchmark.sizing` rounds it: at just the tolerance both agree."""
+    return (max(sizes) - min(sizes)) / min(sizes)
+
+
 def _size(found: Iterable[Use]) -> _Found:
     """Arms of a contrast are of one size, and counted as depth and width give it (PROTOCOL 1)."""
     faults, unsized, compared, follow = [], [], 0, []
@@ -214,8 +219,8 @@ def _size(found: Iterable[Use]) -> _Found:
         sizes = {arm: {size for use in mine if (size := getattr(use, SIZES[match]))} for arm, mine in arms.items()}
         faults += [f"{place}: trainings of {arm} have different sizes" for arm, its in sizes.items() if len(its) > 1]
         counts = [size for its in sizes.values() for size in its]
-        if counts and (spread := max(counts) / min(counts) - 1) > TOLERANCE:
-            said = f"{_DIFFER[match]} by {spread:.1%} between {min(counts):,} and {max(counts):,}"
+        if counts and (apart := spread(counts)) > TOLERANCE:
+            said = f"{_DIFFER[match]} by {apart:.1%} between {min(counts):,} and {max(counts):,}"
             faults.append(f"{place}: {said}, more than {TOLERANCE:.0%}")
         unsized += [] if all(sizes.values()) else [place]
         compared += 1

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.analysis.fairness import SIZES, TOLERANCE
+from benchmark.analysis.fairness import SIZES, TOLERANCE, spread
 from benchmark.analysis.findings import Arm, Findings
 from benchmark.analysis.outcome import Contrast, Pair
 
@@ -20,8 +20,8 @@ def limits(contrast: Contrast, arms: Sequence[Arm], tuned: bool) -> list[str]:
     found = [] if tuned else ["tuning not shown"]
     if not sizes or min(sizes) <= 0:
         found.append("equal size not shown")
-    elif (spread := max(sizes) / min(sizes) - 1) > TOLERANCE:
-        found.append(f"sizes differ by {spread:.0%}, more than {TOLERANCE:.0%}")
+    elif (apart := spread(sizes)) > TOLERANCE:
+        found.append(f"sizes differ by {apart:.0%}, more than {TOLERANCE:.0%}")
     return found
 
 

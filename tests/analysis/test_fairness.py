@@ -16,7 +16,18 @@ from hypothesis import strategies as st
 
 from benchmark.analysis import fairness
 from benchmark.analysis.analyse import analyse
-from benchmark.analysis.fairness import DATA, EFFORT, NAMES, REGULARISATION, SIZE, TEST, checks, stacked
+from benchmark.analysis.fairness import (
+    DATA,
+    EFFORT,
+    NAMES,
+    REGULARISATION,
+    SIZE,
+    TEST,
+    TOLERANCE,
+    checks,
+    spread,
+    stacked,
+)
 from benchmark.analysis.family import declared
 from benchmark.analysis.findings import Check
 from benchmark.evidence import Evidence, read
@@ -199,6 +210,12 @@ def test_size_one_training_has_another(row: int, by: int) -> None:
 
     spoilt = with_runs(change)
     assert failed(spoilt) == [SIZE] and "different sizes" in found(spoilt)[SIZE].words
+
+
+@pytest.mark.parametrize(("sizes", "apart"), [((4_760, 4_998), False), ((100, 105), False), ((4_760, 4_999), True)])
+def test_just_the_tolerance_is_no_more_than_it(sizes: tuple[int, int], apart: bool) -> None:
+    """4,998 / 4,760 - 1 comes out above 0.05, so that a size that the solver had found was refused."""
+    assert (spread(sizes) > TOLERANCE) == apart
 
 
 def test_size_wider_arms_are_unequal_and_miscounted_ones_fit_no_stack() -> None:
