@@ -131,9 +131,11 @@ def test_the_version_is_one() -> None:
 def test_the_checks_script_runs_lint_tests_proofs_and_a_browser() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    assert re.findall(r"^make .*?([\w-]+)$", script.read_text(), flags=re.MULTILINE) == [
+    assert re.findall(r"^make --no-print-directory ([\w-]+)", script.read_text(), flags=re.MULTILINE) == [
         "lint",
         "test",
         "proofs",
         "test-browser",
+        "test-cluster",
+        "scale",
     ]
