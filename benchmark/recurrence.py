@@ -2,7 +2,9 @@
 
 `native/recurrence.c` is built with the package where there is a C compiler, and loaded here when it is first needed.
 Where it is missing, `LSTMLayer` is torch's own layer and nothing else changes: the kernel is an engine, not an
-identity of a run, and each result says which engine made it. STRATA_ENGINE=torch asks for torch's.
+identity of a run, and each result says which engine made it. Where torch's own kernels have the widest vectors they are
+the faster ones from some width on, and are taken there. STRATA_ENGINE=torch asks for torch's at every width, and
+STRATA_ENGINE=native for ours.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from torch.autograd.function import once_differentiable
 LEVELS = {0: ("plain", 16), 1: ("avx2", 32), 2: ("avx512", 64)}
 """What the library calls the widest vectors of this processor, and their bytes."""
 PRECISIONS = {torch.float32: "single", torch.float64: "double"}
+WIDEST = {"avx512": 28}
+"""Most cells at which our kernel is taken, by its vectors: `strata speed` measures both. At any width with others."""
 TORCH = "torch-lstm"
 
 
@@ -61,9 +65,14 @@ def library() -> Library | None:
     return None
 
 
-def wanted() -> bool:
-    """Whether trainings of this process use the kernel, where they can."""
-    return os.environ.get("STRATA_ENGINE", "") != "torch" and library() is not None
+def chosen(layer: nn.LSTM) -> Library | None:
+    """What runs a layer, as its weights lie now; None for torch's kernels."""
+    weight, asked = layer.weight_hh_l0, os.environ.get("STRATA_ENGINE", "")
+    kernel = None if asked == "torch" else library()
+    if kernel is None or weight.device.type != "cpu" or weight.dtype not in PRECISIONS:
+        return None
+    width = layer.hidden_size
+    return kernel if asked == "native" or width <= WIDEST.get(kernel.name, width) else None
 
 
 class Recurrence(torch.autograd.Function):
@@ -122,22 +131,18 @@ class LSTMLayer(nn.LSTM):
         return hidden, (hidden[-1:], cells.unsqueeze(0))
 
     def _fits(self, below: Tensor) -> bool:
-        kind = self.weight_hh_l0.dtype
         return (
             below.device.type == "cpu"
             and below.dim() == 3
             and below.numel() > 0
-            and below.dtype == kind
-            and kind in PRECISIONS
+            and below.dtype == self.weight_hh_l0.dtype
             and not torch.is_autocast_enabled("cpu")
-            and wanted()
+            and chosen(self) is not None
         )
 
 
 def engine(network: nn.Module, precision: str) -> str:
-    """What ran the recurrence of a network: `native-avx2`, say, or `torch-lstm`."""
-    first = next(network.parameters())
-    kernel = library()
-    if kernel is None or not wanted() or first.device.type != "cpu" or not precision.endswith("true"):
-        return TORCH
-    return f"native-{kernel.name}"
+    """What ran the layers of a network, all of one width: `native-avx2`, say, or `torch-lstm`."""
+    layer = next(module for module in network.modules() if isinstance(module, LSTMLayer))
+    kernel = chosen(layer) if precision.endswith("true") else None  # under autocast torch computes
+    return f"native-{kernel.name}" if kernel else TORCH

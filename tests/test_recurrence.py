@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from benchmark.lstm import build
-from benchmark.recurrence import LEVELS, LSTMLayer, engine, library
+from benchmark.recurrence import LEVELS, WIDEST, LSTMLayer, engine, library
 from benchmark.spec import Variant
 
 needs_kernel = pytest.mark.skipif(library() is None, reason="no C compiler was there when the package was installed")
@@ -108,6 +108,36 @@ def test_without_the_kernel_torch_trains():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "torch-lstm"
+
+
+@needs_kernel
+def test_where_vectors_are_widest_wide_layers_are_left_to_torch(monkeypatch):
+    kernel = library()
+    assert kernel is not None
+    for name, widest in (("avx512", WIDEST["avx512"]), ("avx2", 10_000)):
+        monkeypatch.setattr(kernel, "name", name)
+        for width, asked, expected in (
+            (widest, "", f"native-{name}"),
+            (widest + 1, "", "torch-lstm" if name in WIDEST else f"native-{name}"),
+            (widest + 1, "native", f"native-{name}"),
+            (widest, "torch", "torch-lstm"),
+        ):
+            monkeypatch.setenv("STRATA_ENGINE", asked)
+            layer = LSTMLayer(2, width, device="meta")
+            layer.weight_hh_l0 = nn.Parameter(torch.zeros(1))  # only where it lies and what it is made of are read
+            assert engine(nn.ModuleList([layer]), "32-true") == expected, (name, width, asked)
+
+
+@needs_kernel
+def test_both_engines_compute_a_wide_layer_alike(monkeypatch):
+    ours, theirs = pair(40, 48, torch.float32)
+    below, up = torch.randn(20, 32, 40, requires_grad=True), torch.randn(20, 32, 48)
+    found = []
+    for asked in ("native", "torch"):
+        monkeypatch.setenv("STRATA_ENGINE", asked)
+        found.append(gradients(ours, below, up))
+    torch.testing.assert_close(*found, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found[1], gradients(theirs, below, up))
 
 
 def test_mixed_precision_is_left_to_torch():
