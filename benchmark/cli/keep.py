@@ -1,4 +1,4 @@
-"""The verbs that keep, check and remove: export, publish, qualify, calibrate, clean."""
+"""The verbs that keep, check and remove: export, publish, qualify, calibrate, speed, clean."""
 
 from __future__ import annotations
 
@@ -133,6 +133,33 @@ def calibrate(
     else:
         print(table.terminal(rows))
     return 0
+
+
+@app.command()
+def speed(
+    repeats: Annotated[int, typer.Option(min=1, help="Repeats of everything; medians are printed.")] = 5,
+    steps: Annotated[int, typer.Option(min=20, help="Optimiser steps of a training.")] = 500,
+    whole: Annotated[bool, typer.Option(help="Also time a small study from the command to its end.")] = True,
+    out: Annotated[Path | None, typer.Option(help="File to write the record to, as JSON.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Time trainings as most people would write them, as a bare loop, and as Strata runs them, side by side.
+
+    A quarter of an hour or so with the defaults; nothing else should run meanwhile.
+    """
+    from rich.console import Console
+
+    from benchmark.evidence import replace_file
+    from benchmark.speed import table
+    from benchmark.speed.measure import Plan, measure
+
+    if out is not None and not out.parent.is_dir():
+        raise UserError(f"--out {out}: the folder {out.parent} does not exist: make it, or name another file")
+    console = Console(stderr=True, highlight=False)
+    found = measure(Plan(repeats=repeats, steps=steps, whole=whole), console.print)
+    if out is not None:
+        replace_file(out, (json.dumps(found, indent=1) + "\n").encode())
+    print(json.dumps(found, indent=1) if as_json else table.markdown(found))
 
 
 @app.command()

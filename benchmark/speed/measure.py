@@ -1,0 +1,131 @@
+"""All that `strata speed` measures, in one run: contenders are asked in turns, and every repeat is kept."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from benchmark import environment
+from benchmark.recurrence import library
+from benchmark.speed import whole
+from benchmark.speed.cell import Cell
+from benchmark.speed.contenders import BARE, PLAIN, STRATA, Contender, running
+
+CONTENDERS = (Contender(PLAIN, "plain"), Contender(BARE, "bare"), Contender(STRATA, "strata"))
+TORCH = "torch's layers in place of our kernel"
+LEVERS = (Contender(STRATA, "strata"), Contender(TORCH, "strata", {"STRATA_ENGINE": "torch"}))
+DEPTHS, WIDTHS = (1, 2, 4), (8, 24, 64)
+VARIED: tuple[dict[str, int], ...] = (
+    *({"time": time} for time in (25, 50, 100, 200)),
+    *({"width": width} for width in (8, 16, 32, 64, 128)),
+    *({"depth": depth} for depth in (1, 2, 4, 8)),
+)
+USUAL = Cell(2, 24)
+"""The training that is varied one setting at a time."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+
+    repeats: int = 5
+    depths: Sequence[int] = DEPTHS
+    widths: Sequence[int] = WIDTHS
+    steps: int = 500
+    varied: Sequence[Mapping[str, int]] = VARIED
+    whole: bool = True
+
+
+def measure(plan: Plan, say: Say) -> dict[str, Any]:
+    """The record that `table` reads: plain JSON types, every time in seconds, lists in the order of the repeats."""
+    kernel = library()
+    found: dict[str, Any] = {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "machine": environment.describe() | {"kernel": kernel.name if kernel else "torch"},
+        "repeats": plan.repeats,
+        "steps": plan.steps,
+    }
+    grid = [Cell(depth, width, steps=plan.steps) for depth in plan.depths for width in plan.widths]
+    found["cells"], found["megabytes"] = _in_turns(CONTENDERS, grid, plan.repeats, say)
+    found["levers"] = _levers(plan, say)
+    found["growth"] = _growth(plan, say)
+    if plan.whole:
+        found["whole"] = _whole(plan, say)
+    from benchmark.speed.profile import shares
+
+    say("profile")
+    found["profile"] = shares(_usual(plan))
+    return found
+
+
+def _usual(plan: Plan, **changed: Any) -> Cell:
+    return Cell(**{**vars(USUAL), "steps": plan.steps, **changed})
+
+
+def _in_turns(
+    contenders: Sequence[Contender], cells: Sequence[Cell], repeats: int, say: Say
+) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """Rows of a cell with its seconds by contender, and the most memory of each process. A first round is not kept."""
+    rows = [{**_told(cell), "seconds": {one.name: [] for one in contenders}} for cell in cells]
+    memory: dict[str, float] = {}
+    with ExitStack() as stack:
+        asked = {one.name: stack.enter_context(running(one)) for one in contenders}
+        for name, ask in asked.items():
+            say(f"{name}: starting")
+            ask(Cell(1, 8, steps=20))
+        for repeat in range(repeats):
+            for row, cell in zip(rows, cells, strict=True):
+                say(f"repeat {repeat + 1} of {repeats}: {_words(cell)}")
+                for name, ask in asked.items():
+                    seconds, memory[name] = ask(cell)
+                    row["seconds"][name].append(seconds)
+    return rows, memory
+
+
+def _told(cell: Cell) -> dict[str, Any]:
+    return {"depth": cell.depth, "width": cell.width, "steps": cell.steps, "time": cell.time}
+
+
+def _words(cell: Cell) -> str:
+    said = f"depth {cell.depth}, width {cell.width}, {cell.steps} steps of {cell.time}"
+    return (
+        said + (f", chunks of {cell.chunk}" if cell.chunk else "") + (f", {cell.threads} threads" * (cell.threads > 1))
+    )
+
+
+def _levers(plan: Plan, say: Say) -> dict[str, list[float]]:
+    """Seconds of the usual training with all that Strata does, and with one thing less at a time."""
+    rows, _ = _in_turns(LEVERS, [_usual(plan), _usual(plan, chunk=1), _usual(plan, threads=2)], plan.repeats, say)
+    everything, chunks, threads = (row["seconds"] for row in rows)
+    return {
+        "everything": everything[STRATA],
+        TORCH: everything[TORCH],
+        "every step a Lightning step": chunks[STRATA],
+        "two threads in place of one": threads[STRATA],
+    }
+
+
+def _growth(plan: Plan, say: Say) -> list[dict[str, Any]]:
+    """Steps (what a training costs beside them is where the line meets 0), length, width and depth, one at a time."""
+    varied = [{"steps": max(20, plan.steps // 10)}, {"steps": plan.steps}, *plan.varied]
+    rows, _ = _in_turns(CONTENDERS[1:], [_usual(plan, **one) for one in varied], plan.repeats, say)
+    return [row | {"varied": next(iter(one))} for row, one in zip(rows, varied, strict=True)]
+
+
+def _whole(plan: Plan, say: Say) -> list[dict[str, Any]]:
+    """The small study from the command to its end; Strata with one worker and with two."""
+    ways = [(PLAIN, "plain", 1), (BARE, "bare", 1), (STRATA, "strata", 1), (STRATA, "strata", 2)]
+    rows: list[dict[str, Any]] = [
+        {"name": name, "workers": workers, "seconds": [], "trainings": 0} for name, _, workers in ways
+    ]
+    for repeat in range(min(3, plan.repeats)):
+        for row, (name, way, workers) in zip(rows, ways, strict=True):
+            say(f"whole study, repeat {repeat + 1}: {name}, {workers} worker{'s' * (workers > 1)}")
+            took, row["trainings"] = whole.seconds(way, workers)
+            row["seconds"].append(took)
+    return rows

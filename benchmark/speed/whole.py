@@ -1,0 +1,82 @@
+"""A small study from the command to its end: imports, stores and all. The same trainings in each program."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmark.errors import UserError
+from benchmark.speed.cell import INPUTS, SEQUENCES, TASK, VALIDATIONS, Cell
+
+STEPS, TIME, BUDGETS, DEPTHS, POINTS, SEEDS = 200, 50, (3_000,), (1, 2, 4), 3, 3
+"""Of the study; its smoke purpose claims nothing, and takes one tuning point and one seed to choose again."""
+
+
+def study() -> dict[str, Any]:
+    """The study that `strata sweep` is given."""
+    dials = {"layers": 1, "cells": 8, "inputs": INPUTS, "time": TIME, "train": SEQUENCES}
+    return {
+        "name": "speed",
+        "description": "A study to be timed: it claims nothing.",
+        "purpose": "smoke",
+        "tasks": [{"task": TASK, "parameters": dials, "steps": STEPS}],
+        "budgets": list(BUDGETS),
+        "depths": list(DEPTHS),
+        "tuning": {
+            "learning_rate": {"low": 0.003, "high": 0.03, "points": POINTS},
+            "rerank": {"points": 1, "seeds": 1},
+        },
+        "confirmation": {"seeds": SEEDS},
+        "training": {"batch_size": 32, "validations": VALIDATIONS},
+    }
+
+
+def cells() -> list[Cell]:
+    """The same trainings for the programs that know no study: as many of each size, of as many steps."""
+    from benchmark.plan import groups
+    from benchmark.study import Study
+
+    made = Study.complete(study(), Path(), "speed")
+    each = POINTS + 1 + SEEDS  # an edge asks for two more, which the others are spared
+    return [
+        Cell(arm.depth, arm.width, steps=STEPS, time=TIME, seed=number)
+        for group in groups(made)
+        for arm in group.arms
+        for number in range(each)
+    ]
+
+
+def seconds(way: str, workers: int = 1) -> tuple[float, int]:
+    """Seconds on the clock of the whole study in a process of its own, and how many trainings it made."""
+    with tempfile.TemporaryDirectory(prefix="strata-speed-") as name:
+        folder = Path(name)
+        if way == "strata":
+            (folder / "speed.yaml").write_text(yaml.safe_dump(study()))
+            words = ["benchmark", "sweep", "speed.yaml", "--workers", str(workers), "--quiet"]
+        else:
+            words = [f"benchmark.speed.{way}", str(folder)]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "STRATA_"))}
+        root = str(Path(__file__).resolve().parents[2])
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH", "")]))
+        began = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", *words], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        took = time.perf_counter() - began
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise UserError(f"{' '.join(words[:2])} ended with code {done.returncode}: {last}")
+        return took, _trainings(folder) if way == "strata" else len(cells())
+
+
+def _trainings(folder: Path) -> int:
+    from benchmark.journal import Journal
+
+    return len(Journal.read(folder / "results" / "speed" / "journal.jsonl").results())
