@@ -12,7 +12,7 @@ TORCH_FITS := import torch; version = tuple(map(int, torch.__version__.split("."
 
 .DEFAULT_GOAL := help
 .PHONY: help setup sweep plan status runs report ui optuna-dashboard size smoke clean test proofs \
-	test-browser test-cluster scale lint format ci
+	test-browser test-cluster scale speed lint format ci
 
 help: ## print the targets
 	@echo "make TARGET [STUDY=$(STUDY)] [ARGS=\"...\"]: STUDY is a name in configs/ or a file, ARGS go to strata as they are"
@@ -63,6 +63,9 @@ test-cluster: .venv/.ok ## real SLURM, PostgreSQL and MLflow on loopback; instal
 
 scale: .venv/.ok ## how a study grows: made-up trainings in the real stores; ARGS="--runs 1000 10000"
 	@OMP_NUM_THREADS=1 .venv/bin/python -m tests.scale $(ARGS)
+
+speed: .venv/.ok ## trainings an hour: as most people write them, as a bare loop, and here; ARGS="--repeats 3"
+	@$(STRATA) speed $(ARGS)
 
 # Playwright drives the system's Chromium: it brings none of its own, and none is downloaded.
 test-browser: .venv/.ok ## the dashboards and the report in a real browser; pictures in artifacts/screenshots

@@ -56,7 +56,7 @@ def running(contender: Contender) -> Iterator[Callable[[Cell], tuple[float, floa
         except (EOFError, BrokenPipeError, ConnectionResetError):
             said = f"the process ended with code {process.exitcode}"
         if isinstance(said, str):
-            raise UserError(f"{contender.name}, depth {cell.depth}, width {cell.width}: {said}")
+            raise UserError(f"{contender.name}: depth {cell.depth}, width {cell.width} was not trained: {said}")
         return said
 
     try:

@@ -72,7 +72,7 @@ def seconds(way: str, workers: int = 1) -> tuple[float, int]:
         took = time.perf_counter() - began
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise UserError(f"{' '.join(words[:2])} ended with code {done.returncode}: {last}")
+            raise UserError(f"the whole study was not timed: {words[0]} ended with code {done.returncode}: {last}")
         return took, _trainings(folder) if way == "strata" else len(cells())
 
 

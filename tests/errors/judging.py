@@ -333,8 +333,8 @@ RECOMMEND = Group(
 )  # fmt: skip
 
 PUBLISH = Group(
-    "`strata publish`, `strata qualify`, `strata calibrate`",
-    "Publishing is for the repository's own results; the other two measure the instrument.",
+    "`strata publish`, `strata qualify`, `strata calibrate`, `strata speed`",
+    "Publishing is for the repository's own results; the others measure the instrument.",
     (
         Line("or `strata report` it, before publishing it", "The study has not ended.",
              to_publish(lambda folder: (folder / "report.html").unlink())),
@@ -354,5 +354,11 @@ PUBLISH = Group(
              "tests/test_calibration.py::test_a_second_run_is_refused"),
         Line("no scenario …", "A misspelt scenario; all are listed.",
              command("calibrate --scenario nothing --studies 1")),
+        Line("--out …: the folder …", "The record of `strata speed` is written to a folder that is there.",
+             command("speed --out nowhere/speed.json")),
+        Line("was not trained: …", "What the training itself said stands at the end: no memory, say.",
+             "tests/test_speed.py::test_a_training_that_ends_in_an_error_is_one_line"),
+        Line("the whole study was not timed", "The last line that the program said stands at the end.",
+             "tests/test_speed.py::test_a_program_that_ends_in_an_error_is_one_line"),
     ),
 )  # fmt: skip
