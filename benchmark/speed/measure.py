@@ -112,7 +112,7 @@ def _levers(plan: Plan, say: Say) -> dict[str, list[float]]:
 
 def _growth(plan: Plan, say: Say) -> list[dict[str, Any]]:
     """Steps (what a training costs beside them is where the line meets 0), length, width and depth, one at a time."""
-    varied = [{"steps": max(20, plan.steps // 10)}, {"steps": plan.steps}, *plan.varied]
+    varied = [{"steps": plan.steps // 10}, {"steps": plan.steps}, *plan.varied]
     rows, _ = _in_turns(CONTENDERS[1:], [_usual(plan, **one) for one in varied], plan.repeats, say)
     return [row | {"varied": next(iter(one))} for row, one in zip(rows, varied, strict=True)]
 
