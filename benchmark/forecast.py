@@ -15,8 +15,10 @@ from benchmark.executors import Executor, Job
 from benchmark.plan import Arm, Group
 from benchmark.spec import RunResult, RunSpec, problem
 
-SHORT, LONG = 10, 60
+SHORT, LONG = 10, 40
 """Steps of the two measured trainings of a cell: their difference is steps, the rest is set-up and scoring."""
+COMPANY = 4
+"""Trainings measured side by side, since that is how a study trains."""
 MEASURED_CELLS = 24
 """Up to this many cells are all measured; beyond, the smallest and largest of each task and depth."""
 SMALLEST_ERROR = 0.15
@@ -81,27 +83,23 @@ def _extremes(arms: Sequence[tuple[Group, Arm]]) -> list[tuple[Group, Arm]]:
 
 
 def _measure(arms: Sequence[tuple[Group, Arm]], executor: Executor) -> dict[str, Cost]:
-    jobs: dict[str, list[RunSpec]] = {}
+    jobs: dict[str, list[list[RunSpec]]] = {}
     for group, arm in arms:
-        specs = jobs.setdefault(_identity(group, arm), [])
-        if specs:
-            continue
-        setting = group.study.points()[0]
-        validate_every = max(1, group.steps // group.study.training.validations)
-        for index, steps in enumerate((SHORT, LONG, SHORT, LONG)):
-            spec = group.spec(arm, setting, "development", 900_000 + index, steps=steps)
-            specs.append(dataclasses.replace(spec, validate_every=min(steps, validate_every)))
+        asked = jobs.setdefault(_identity(group, arm), [])
+        if not asked:
+            asked += [_short_trainings(group, arm, steps, time) for time in (0, 1) for steps in (SHORT, LONG)]
     if not jobs:
         return {}
     # A worker's first training loads libraries and warms kernels: that is not the cell's cost.
-    warm_up = next(iter(jobs.values()))[0]
+    warm_up = next(iter(jobs.values()))[0][0]
     warm_ups = max(1, executor.capacity)  # workers of a cluster may join meanwhile
     for index in range(warm_ups):
         executor.submit(Job((dataclasses.replace(warm_up, replica=f"warm-up {index}"),)))
-    for specs in jobs.values():
-        executor.submit(Job(tuple(specs)))
+    for asked in jobs.values():
+        for specs in asked:
+            executor.submit(Job(tuple(specs)))
     results: dict[str, RunResult] = {}
-    pending, lost = len(jobs) + warm_ups, 0
+    pending, lost = sum(map(len, jobs.values())) + warm_ups, 0
     while pending:
         for outcome in executor.collect():
             failures = [result.error or "" for result in outcome.results if result.status == "failed"]
@@ -113,7 +111,14 @@ def _measure(arms: Sequence[tuple[Group, Arm]], executor: Executor) -> dict[str,
                 continue
             pending -= 1
             results |= {result.key: result for result in outcome.results}
-    return {identity: _cost([results[s.key] for s in specs]) for identity, specs in jobs.items()}
+    return {identity: _cost([results[specs[0].key] for specs in asked]) for identity, asked in jobs.items()}
+
+
+def _short_trainings(group: Group, arm: Arm, steps: int, time: int) -> list[RunSpec]:
+    setting, first = group.study.points()[0], 900_000 + COMPANY * time
+    validate_every = min(steps, max(1, group.steps // group.study.training.validations))
+    specs = [group.spec(arm, setting, "development", first + index, steps=steps) for index in range(COMPANY)]
+    return [dataclasses.replace(spec, validate_every=validate_every) for spec in specs]
 
 
 def _last_line(error: str) -> str:

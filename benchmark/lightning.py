@@ -1,4 +1,4 @@
-"""The LightningModule that trains a stack, and the Trainer's settings.
+"""The LightningModule that trains stacks of one shape, and the Trainer's settings.
 
 Lightning gives device, precision and hooks. Steps belong to `advance`: a Lightning batch is one chunk of steps, named
 by the step at which it ends.
@@ -9,20 +9,27 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments import LightningEnvironment
 from lightning_fabric.utilities.warnings import PossibleUserWarning
+from torch import nn
 
-from benchmark.advance import TrainingState, advance, evaluate, losses_by_sequence, optimizer_for, restore
+from benchmark.advance import advance
 from benchmark.batches import BatchOrder
-from benchmark.lstm import build
+from benchmark.lstm import StackedLSTM, build
+from benchmark.scoring import evaluate, losses_by_sequence
 from benchmark.sizing import network_shape
 from benchmark.spec import RunResult, RunSpec
-from benchmark.splits import Splits, Tensors, to_tensors
-from tasks.task import Task
+from benchmark.splits import Splits
+from benchmark.state import TrainingState, optimizer_for, restore
+from tasks.task import SplitName, Task
+
+SELECTING: tuple[SplitName, SplitName] = ("train", "validation")
+"""What weights are trained on and chosen by."""
 
 
 def quiet() -> None:
@@ -34,110 +41,117 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", message=r".*`srun` command is available.*")
 
 
-class StackedLSTMModule(pl.LightningModule):
-    """Trains one RunSpec. `fit` sets `result` when the training reached its end; when cut, `run` is to be saved."""
+@dataclass
+class Member:
+    """One training of a module: `state` while it trains, `result` once it has reached its end."""
 
-    def __init__(self, spec: RunSpec, task: Task, checkpoint: bytes | None = None) -> None:
+    spec: RunSpec
+    splits: Splits
+    network: StackedLSTM
+    checkpoint: bytes | None = None
+    result: RunResult | None = None
+    state: TrainingState = field(init=False)
+
+
+class StackedLSTMModule(pl.LightningModule):
+    """Trains specs of one arm, which ask for one problem, one shape and as many steps: each as if it were alone.
+
+    `fit` gives those that reached their end a result; of the others, the state is to be saved.
+    """
+
+    def __init__(self, specs: Sequence[RunSpec], task: Task, checkpoints: Mapping[str, bytes] | None = None) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.spec, self.task, self.given = spec, task, checkpoint
-        self.splits = Splits(task, spec)
-        self.network = build(
-            seed=spec.seeds.initialisation,
-            depth=spec.depth,
-            width=spec.width,
-            variant=spec.variant,
-            **network_shape(task),
-        )
-        self.run: TrainingState
-        self.result: RunResult | None = None
+        self.task, self.members = task, list[Member]()
+        self.real_numbers = torch.float64 if specs[0].precision == "64-true" else torch.float32
+        given: dict[tuple[object, ...], Splits] = {}
+        for spec in specs:
+            splits = given.setdefault((spec.seeds.data, spec.fold, spec.reads_test), Splits(task, spec))
+            shape = {"depth": spec.depth, "width": spec.width, "variant": spec.variant, **network_shape(task)}
+            network = build(seed=spec.seeds.initialisation, **shape)
+            self.members.append(Member(spec, splits, network, (checkpoints or {}).get(spec.key)))
+        self.networks = nn.ModuleList(member.network for member in self.members)
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW; `advance` steps it."""
-        return optimizer_for(self.network, self.spec)
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """An AdamW for each training, which holds its moments."""
+        return [optimizer_for(member.network, member.spec) for member in self.members]
 
     def on_fit_start(self) -> None:
         """The data move to the device once, as tensors."""
-        train, validation = self._tensors("train"), self._tensors("validation")
-        self.data_hash = self.splits.digest()
-        zero = torch.zeros((), device=self.device, dtype=self.real_numbers)
-        optimizer = self.optimizers(use_pl_optimizer=False)
-        assert isinstance(optimizer, torch.optim.Optimizer)
-        self.run = TrainingState(
-            spec=self.spec,
-            task=self.task,
-            network=self.network,
-            optimizer=optimizer,
-            train=train,
-            validation=validation,
-            order=BatchOrder(
-                seed=self.spec.seeds.order, sequences=len(train), batch_size=self.spec.hyperparameters.batch_size
-            ),
-            trivial_loss=self.task.trivial_loss(self.splits["train"], self.splits["validation"]),
-            order_hash=self.data_hash,
-            window_loss=zero.clone(),
-            clipped=zero.clone(),
-        )
-        if self.given is not None:
-            restore(self.run, self.given)
-
-    @property
-    def real_numbers(self) -> torch.dtype:
-        """What inputs, targets and losses are made of."""
-        return torch.float64 if self.spec.precision == "64-true" else torch.float32
-
-    def _tensors(self, name: str) -> Tensors:
-        split = self.splits[name]  # type: ignore[index]
-        return to_tensors(split, self.task, dtype=self.real_numbers, device=self.device)
+        optimizers = self.optimizers(use_pl_optimizer=False)
+        for index, member in enumerate(self.members):
+            spec, splits = member.spec, member.splits
+            optimizer = optimizers[index] if isinstance(optimizers, list) else optimizers
+            assert isinstance(optimizer, torch.optim.Optimizer)
+            train, validation = (splits.tensors(name, self.real_numbers, self.device) for name in SELECTING)
+            zero = torch.zeros((), device=self.device, dtype=self.real_numbers)
+            member.state = TrainingState(
+                spec=spec,
+                task=self.task,
+                network=member.network,
+                optimizer=optimizer,
+                train=train,
+                validation=validation,
+                order=BatchOrder(
+                    seed=spec.seeds.order, sequences=len(train), batch_size=spec.hyperparameters.batch_size
+                ),
+                trivial_loss=splits.trivial_loss("validation"),
+                order_hash=splits.digest(),
+                window_loss=zero.clone(),
+                clipped=zero.clone(),
+            )
+            if member.checkpoint is not None:
+                restore(member.state, member.checkpoint)
 
     def training_step(self, chunk_end: int, _: int) -> None:
         """One chunk of optimiser steps."""
-        advance(self.run, until=chunk_end)
-        if self.run.diverged:
+        states = [member.state for member in self.members]
+        advance(states, until=chunk_end)
+        if all(state.diverged for state in states):
             self.trainer.should_stop = True
 
     def on_train_end(self) -> None:
         """Score while the weights are still on the device."""
-        if self.run.finished:
-            with self.trainer.precision_plugin.forward_context():
-                self.result = self._score()
+        for member in self.members:
+            if member.state.finished:
+                with self.trainer.precision_plugin.forward_context():
+                    member.result = self._score(member)
 
-    def _score(self) -> RunResult:
+    def _score(self, member: Member) -> RunResult:
         """The result by the best-validation weights; a diverged training keeps no last good weights (PROTOCOL 8)."""
-        run, train, validation = self.run, self.splits["train"], self.splits["validation"]
+        spec, splits, state = member.spec, member.splits, member.state
         result = RunResult(
-            key=self.spec.key,
-            status="diverged" if run.diverged else "done",
-            trivial_validation_loss=run.trivial_loss,
-            best_validation_loss=self.task.best_loss(validation, self.spec.seeds.data),
-            steps=run.step,
-            clipped_share=float(run.clipped) / max(1, run.step),
-            data_hash=self.data_hash,
-            order_hash=run.order_hash,
-            curves=run.curves,
+            key=spec.key,
+            status="diverged" if state.diverged else "done",
+            trivial_validation_loss=state.trivial_loss,
+            best_validation_loss=splits.best_loss("validation"),
+            steps=state.step,
+            clipped_share=float(state.clipped) / max(1, state.step),
+            data_hash=splits.digest(),
+            order_hash=state.order_hash,
+            curves=state.curves,
             device_type=self.device.type,
         )
-        if self.spec.reads_test:
-            test = self.splits["test"]
-            result.trivial_loss = self.task.trivial_loss(train, test)
-            result.best_loss = self.task.best_loss(test, self.spec.seeds.data)
-            result.baselines = dict(self.task.baselines(train, test))
-        if run.diverged:
+        if spec.reads_test:
+            result.trivial_loss, result.best_loss = splits.trivial_loss("test"), splits.best_loss("test")
+            result.baselines = dict(self.task.baselines(splits["train"], splits["test"]))
+        if state.diverged:
             return result
-        self.network.load_state_dict(run.best_weights)
-        result.best_step, result.validation_loss = run.best_step, run.best_loss
-        sample = run.train.take(torch.arange(min(len(run.train), len(run.validation)), device=self.device))
-        result.train_loss = evaluate(self.network, self.task, sample)
-        if self.spec.reads_test:
-            self._score_test(result)
+        member.network.load_state_dict(state.best_weights)
+        result.best_step, result.validation_loss = state.best_step, state.best_loss
+        sample = state.train.take(torch.arange(min(len(state.train), len(state.validation)), device=self.device))
+        result.train_loss = evaluate(member.network, self.task, sample)
+        if spec.reads_test:
+            self._score_test(member, result)
         return result
 
-    def _score_test(self, result: RunResult) -> None:
-        test, groups = self._tensors("test"), self.splits["test"].groups
-        sums, counts = losses_by_sequence(self.network, self.task, test)
+    def _score_test(self, member: Member, result: RunResult) -> None:
+        test = member.splits.tensors("test", self.real_numbers, self.device)
+        groups = member.splits["test"].groups
+        sums, counts = losses_by_sequence(member.network, self.task, test)
         result.test_loss = float(sums.sum() / counts.sum())
         if self.task.second_metric:
-            result.second_metric = evaluate(self.network, self.task, test, second=True)
+            result.second_metric = evaluate(member.network, self.task, test, second=True)
         if groups is not None:
             blocks: dict[str, list[float]] = {}
             for group, total, count in zip(groups.tolist(), sums.tolist(), counts.tolist(), strict=True):
@@ -160,7 +174,7 @@ def fit(module: StackedLSTMModule, ends: list[int]) -> None:
     trainer = pl.Trainer(
         accelerator=accelerator,
         devices=1,
-        precision=module.spec.precision,
+        precision=module.members[0].spec.precision,
         max_epochs=1,
         logger=False,
         enable_checkpointing=False,

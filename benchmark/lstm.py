@@ -84,14 +84,8 @@ class StackedLSTM(nn.Module):
         layers = [[p.grad for p in layer.parameters() if p.grad is not None] for layer in self.layers]
         return torch.stack([torch.nn.utils.get_total_norm(gradients) for gradients in layers]).tolist()
 
-    def forward(
-        self,
-        inputs: Tensor,
-        lengths: Tensor | None = None,
-        dropout: float = 0.0,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """`lengths` `(batch,)` are the steps that count. `dropout` acts on every layer's output, depth 1 included."""
+    def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """`lengths` `(batch,)` are the steps that count. Trained by `benchmark.stacked`, which drops out too."""
         below = (inputs if self.table is None else self.table(inputs)).transpose(0, 1)
         outputs = []
         for index, layer in enumerate(self.lstms):
@@ -100,14 +94,11 @@ class StackedLSTM(nn.Module):
                 passed_up = passed_up + below
             if self.variant.layer_norm:
                 passed_up = self.norms[index](passed_up)
-            if dropout > 0.0:
-                keep = torch.full_like(passed_up, 1.0 - dropout)
-                passed_up = passed_up * torch.bernoulli(keep, generator=generator) / (1.0 - dropout)
             outputs.append(passed_up)
             below = passed_up
         top = torch.cat(outputs, dim=-1) if self.variant.readout == "all" else below
         if self.target == "sequence":
-            return self.readout(self._summary(top, lengths))
+            return self.readout(self.summary(top, lengths))
         return self.readout(top).transpose(0, 1)
 
     def _directions(self, layer: list[nn.LSTM], below: Tensor, lengths: Tensor | None) -> Tensor:
@@ -117,7 +108,7 @@ class StackedLSTM(nn.Module):
         backward, _ = layer[1](reverse(below, lengths))
         return torch.cat([forward, reverse(backward, lengths)], dim=-1)
 
-    def _summary(self, top: Tensor, lengths: Tensor | None) -> Tensor:
+    def summary(self, top: Tensor, lengths: Tensor | None) -> Tensor:
         """What a direction has read in full: the last counted step going forward, the first going backward."""
         time, batch, features = top.shape
         last = torch.full((batch,), time, device=top.device) if lengths is None else lengths

@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmark.batches import BatchOrder, chain
 from benchmark.lstm import StackedLSTM
 from benchmark.sizing import network_shape
 from benchmark.spec import Variant
+from benchmark.stacked import Dropout, StackedNetworks
 from tasks.task import Split, SplitName, Task
 
 WIDTH, SEQUENCES, TIME, BATCH = 8, 32, 16, 8
@@ -79,27 +80,28 @@ class Seen(NamedTuple):
 
 
 def look(depth: int, variant: Variant, *, dropout: float, order_seed: int) -> Seen:
-    """Build a network in training mode, run it forward, and draw the batches that `order_seed` gives."""
+    """Build a network, run it forward as a training does, and draw the batches that `order_seed` gives."""
     task, zeros = Noise(), list[float]()
-
-    def watch(_: nn.Module, given: tuple[Tensor, ...]) -> None:
-        zeros.append(float((given[0] == 0).float().mean()))
-
     with _one_thread(), torch.random.fork_rng(devices=[]), torch.no_grad():
         # In another state for every depth, as building a deeper network may leave it.
         torch.default_generator.manual_seed(depth)
-        network = StackedLSTM(depth=depth, width=WIDTH, variant=variant, **network_shape(task)).train()
+        network = StackedNetworks([StackedLSTM(depth=depth, width=WIDTH, variant=variant, **network_shape(task))])
         inputs = torch.from_numpy(task.data("train", 0).inputs)
-        outputs = [network(inputs, None, 0.0, torch.Generator().manual_seed(0))]
-        for module in (*(layer[0] for layer in network.lstms[1:]), network.readout):
-            module.register_forward_pre_hook(watch)
-        outputs += [network(inputs, None, dropout, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
+        outputs = [network.forward(network.values, inputs)]
+        for seed in (0, 0, 1):
+            outputs.append(network.forward(network.values, inputs, None, [_draws(dropout, seed)]))
+            passed = network.passed_up(network.named(network.values), inputs, None, [_draws(dropout, seed)])
+            zeros += [float((layer == 0).float().mean()) for layer in passed]
         before = torch.get_rng_state()
         batches, order = BatchOrder(seed=order_seed, sequences=SEQUENCES, batch_size=BATCH), ""
         for step in range(SEQUENCES // BATCH + 1):
             order = chain(order, batches.indices(step))
         apart = torch.equal(before, torch.get_rng_state())
     return Seen(outputs, zeros, order, apart)
+
+
+def _draws(rate: float, seed: int) -> Dropout:
+    return Dropout(rate, torch.Generator().manual_seed(seed))
 
 
 @contextmanager

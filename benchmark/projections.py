@@ -76,7 +76,7 @@ class Projections:
 
     def advanced(self, requests: list[Request], spec: RunSpec, checkpoint: bytes) -> None:
         """The curves of a training that goes on, as far as they are."""
-        from benchmark.advance import curves_so_far
+        from benchmark.state import curves_so_far
 
         row = run_row(requests[0].group, spec, RunResult(key=spec.key, status="done"))
         members, curves = [request.member for request in requests], curves_so_far(checkpoint)

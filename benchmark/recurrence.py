@@ -65,13 +65,13 @@ def library() -> Library | None:
     return None
 
 
-def chosen(layer: nn.LSTM) -> Library | None:
-    """What runs a layer, as its weights lie now; None for torch's kernels."""
-    weight, asked = layer.weight_hh_l0, os.environ.get("STRATA_ENGINE", "")
+def chosen(weight_hh: Any) -> Library | None:
+    """What runs layers with these recurrent weights `(..., 4 width, width)`; None for torch's kernels."""
+    asked = os.environ.get("STRATA_ENGINE", "")
     kernel = None if asked == "torch" else library()
-    if kernel is None or weight.device.type != "cpu" or weight.dtype not in PRECISIONS:
+    if kernel is None or weight_hh.device.type != "cpu" or weight_hh.dtype not in PRECISIONS:
         return None
-    width = layer.hidden_size
+    width = weight_hh.shape[-1]
     return kernel if asked == "native" or width <= WIDEST.get(kernel.name, width) else None
 
 
@@ -119,6 +119,65 @@ class Recurrence(torch.autograd.Function):
         return to_below, to_weights[:, :inputs], to_weights[:, inputs:], to_bias
 
 
+class StackedRecurrence(torch.autograd.Function):
+    """`Recurrence` of several layers of one shape, each with its own weights: `(replicas, time, batch, inputs)` in."""
+
+    @staticmethod
+    def forward(ctx: Any, below: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor) -> Tensor:
+        """Hidden states `(replicas, time, batch, width)`."""
+        kernel = cast("Library", library())
+        replicas, time, batch, inputs = below.shape
+        width, lanes = weight_hh.shape[2], kernel.lanes(below.dtype)
+        keep = any(ctx.needs_input_grad)
+        weights, bias, below = torch.cat([weight_ih, weight_hh], dim=2), bias.contiguous(), below.contiguous()
+        hidden, cells = below.new_empty(replicas, time, batch, width), below.new_empty(batch, width)
+        steps = -(-batch // lanes) * (time + 1) if keep else 2
+        kept = below.new_empty(replicas, steps * (inputs + 6 * width) * lanes)
+        sizes = time, batch, inputs, width
+        for one in range(replicas):
+            parts = below[one], weights[one], bias[one], hidden[one], cells, kept[one]
+            kernel.call("forward", *sizes, *parts, int(keep))
+        if keep:
+            ctx.save_for_backward(weights, kept)
+            ctx.sizes = sizes
+        return hidden
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, up: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of the four arguments."""
+        kernel = cast("Library", library())
+        weights, kept = ctx.saved_tensors
+        time, batch, inputs, width = ctx.sizes
+        replicas, lanes, up = len(up), kernel.lanes(up.dtype), up.contiguous()
+        to_weights, to_bias = torch.zeros_like(weights), up.new_zeros(replicas, 4 * width)
+        to_below = up.new_empty(replicas, time, batch, inputs) if ctx.needs_input_grad[0] else None
+        deltas = up.new_empty(time * 4 * width * lanes)
+        room = up.new_empty((inputs + 3 * width + (inputs + width + 4) * time) * lanes)
+        transposed = weights.mT.contiguous()
+        for one in range(replicas):
+            passed_down = None if to_below is None else to_below[one]
+            parts = transposed[one], kept[one], up[one], to_weights[one], to_bias[one], passed_down, deltas, room
+            kernel.call("backward", *ctx.sizes, *parts)
+        return to_below, to_weights[..., :inputs], to_weights[..., inputs:], to_bias
+
+
+def recur(below: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor) -> Tensor:
+    """Layers of one shape, each with its own weights `(replicas, 4 width, ...)` and one bias: from
+    `(replicas, time, batch, inputs)` to hidden states.
+
+    In our kernel where that is chosen, else in torch's, a replica after another.
+    """
+    if chosen(weight_hh) is not None and below.dtype == weight_hh.dtype and not torch.is_autocast_enabled("cpu"):
+        return StackedRecurrence.apply(below, weight_ih, weight_hh, bias)
+    state = below.new_zeros(1, below.shape[2], weight_hh.shape[2])
+    hidden = [
+        torch.lstm(one, (state, state), [ih, hh, b, torch.zeros_like(b)], True, 1, 0.0, True, False, False)[0]
+        for one, ih, hh, b in zip(below, weight_ih, weight_hh, bias, strict=True)
+    ]
+    return torch.stack(hidden)
+
+
 class LSTMLayer(nn.LSTM):
     """One layer of `nn.LSTM`, time first, that runs in our kernel where it can."""
 
@@ -137,12 +196,12 @@ class LSTMLayer(nn.LSTM):
             and below.numel() > 0
             and below.dtype == self.weight_hh_l0.dtype
             and not torch.is_autocast_enabled("cpu")
-            and chosen(self) is not None
+            and chosen(self.weight_hh_l0) is not None
         )
 
 
 def engine(network: nn.Module, precision: str) -> str:
     """What ran the layers of a network, all of one width: `native-avx2`, say, or `torch-lstm`."""
     layer = next(module for module in network.modules() if isinstance(module, LSTMLayer))
-    kernel = chosen(layer) if precision.endswith("true") else None  # under autocast torch computes
+    kernel = chosen(layer.weight_hh_l0) if precision.endswith("true") else None  # under autocast torch computes
     return f"native-{kernel.name}" if kernel else TORCH

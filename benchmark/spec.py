@@ -103,6 +103,13 @@ class RunSpec:
         identity = {name: value for name, value in self.to_dict().items() if name != "task_locations"}
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
+    @cached_property
+    def together(self) -> str:
+        """Equal for specs that may be trained side by side: one problem, network, batch size and number of steps."""
+        own = ("hyperparameters", "seeds", "fold", "replica", "task_locations")
+        shared = {name: value for name, value in self.to_dict().items() if name not in own}
+        return json.dumps([shared, self.hyperparameters.batch_size, self.fold is None], sort_keys=True)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         record = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -20,20 +21,34 @@ class TestSplitLocked(RuntimeError):
 
 
 class Splits:
-    """The splits of one training's data seed (and fold), made at most once each."""
+    """The splits of a data seed (and fold), and what is told of them alone, made at most once each.
+
+    Trainings that differ only in what they do with the data share one.
+    """
 
     def __init__(self, task: Task, spec: RunSpec) -> None:
         self.task, self.spec = task, spec
-        self._made: dict[str, Split] = {}
+        self._split, self.tensors = cache(self._make), cache(self._on_device)
+        self.digest, self.trivial_loss, self.best_loss = cache(self._digest), cache(self._trivial), cache(self._best)
 
     def __getitem__(self, name: SplitName) -> Split:
         if name == "test" and not self.spec.reads_test:
             raise TestSplitLocked(f"training {self.spec.key} belongs to tuning: the test split is closed to it")
-        if name not in self._made:
-            self._made[name] = self.task.data(name, self.spec.seeds.data, self.spec.fold)
-        return self._made[name]
+        return self._split(name)
 
-    def digest(self) -> str:
+    def _make(self, name: SplitName) -> Split:
+        return self.task.data(name, self.spec.seeds.data, self.spec.fold)
+
+    def _on_device(self, name: SplitName, dtype: torch.dtype, device: torch.device) -> Tensors:
+        return to_tensors(self[name], self.task, dtype=dtype, device=device)
+
+    def _trivial(self, name: SplitName) -> float:
+        return self.task.trivial_loss(self["train"], self[name])
+
+    def _best(self, name: SplitName) -> float | None:
+        return self.task.best_loss(self[name], self.spec.seeds.data)
+
+    def _digest(self) -> str:
         """Digest of what the network trains on and is selected by (BLAKE2b of the arrays)."""
         hasher = hashlib.blake2b(digest_size=16)
         for name in ("train", "validation"):

@@ -7,6 +7,7 @@ projections: a driver killed anywhere is a driver that is started again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ from benchmark.journal import Journal
 from benchmark.plan import Group
 from benchmark.spec import RunResult, RunSpec, problem
 
+POPULATION = 5
+"""Most trainings of one job, which are stepped side by side: with more, what they keep leaves a core's caches."""
 ATTEMPTS = 3
 """A training that raises, or whose worker is lost, is tried this often with the same key."""
 
@@ -66,6 +69,7 @@ class Driver:
     _results: dict[str, RunResult] = field(default_factory=dict)
     _specs: dict[str, list[Request]] = field(default_factory=dict)
     _in_flight: set[str] = field(default_factory=set)
+    _waiting: list[RunSpec] = field(default_factory=list)
     _confirming: bool = False
 
     def run(self, groups: list[Group], seeds: int, domain: Domain = "confirm") -> None:
@@ -76,6 +80,7 @@ class Driver:
         waiting = [self._start(group, seeds, domain) for group in groups]
         while waiting:
             waiting = [c for c in waiting if self._progress(c)]
+            self._dispatch()
             assert not waiting or self._in_flight, "groups wait for trainings that nobody runs"
             if waiting:
                 self._receive(self.executor.collect())
@@ -110,23 +115,39 @@ class Driver:
                 for projection in self.projections:
                     projection.record(self._specs[key], request.spec, self._results[key])
             elif key not in self._in_flight:
-                self._submit(request.spec)
+                self._wait_for(request.spec)
         return batch
 
-    # --- one training ---------------------------------------------------------------------------------------------
+    # --- trainings ------------------------------------------------------------------------------------------------
 
-    def _submit(self, spec: RunSpec, checkpoint: bytes | None = None) -> None:
+    def _wait_for(self, spec: RunSpec) -> None:
         self._in_flight.add(spec.key)
-        path = self._checkpoint(spec.key)
-        if checkpoint is None and path.exists():
-            checkpoint = path.read_bytes()
+        self._waiting.append(spec)
+
+    def _dispatch(self) -> None:
+        """Hand over what waits; what goes together is one job, as long as there is a job for every worker."""
+        specs, self._waiting = self._waiting, []
+        most = min(POPULATION, math.ceil(len(specs) / max(1, self.executor.capacity)))
+        groups: dict[tuple[str, int | None], list[RunSpec]] = {}
+        for spec in specs:
+            groups.setdefault((spec.together, self._segment_end(spec)), []).append(spec)
+        for (_, until), group in groups.items():
+            jobs = math.ceil(len(group) / most)
+            for job in range(jobs):
+                self._submit(group[job::jobs], until)
+
+    def _segment_end(self, spec: RunSpec) -> int | None:
         segment = self._specs[spec.key][0].group.study.training.segment_steps
-        until, checkpoints = None, {}
-        if segment is not None:
-            done = _steps_done(checkpoint)
-            until = (done // segment + 1) * segment
-            checkpoints = {} if checkpoint is None else {spec.key: checkpoint}
-        self.executor.submit(Job((spec,), until, checkpoints, time_limit(self.expected_seconds(spec))))
+        if segment is None:
+            return None
+        path = self._checkpoint(spec.key)
+        return (_steps_done(path.read_bytes() if path.exists() else None) // segment + 1) * segment
+
+    def _submit(self, specs: Sequence[RunSpec], until: int | None) -> None:
+        paths = {spec.key: self._checkpoint(spec.key) for spec in specs if until is not None}
+        checkpoints = {key: path.read_bytes() for key, path in paths.items() if path.exists()}
+        limit = time_limit(sum(map(self.expected_seconds, specs)))
+        self.executor.submit(Job(tuple(specs), until, checkpoints, limit))
 
     def _receive(self, outcomes: Sequence[Outcome]) -> None:
         """Commit what came in together, synced once, then tell it one by one."""
@@ -143,7 +164,7 @@ class Driver:
                 replace_file(self._checkpoint(key), checkpoint)
                 for projection in self.projections:
                     projection.advanced(self._specs[key], specs[key], checkpoint)
-                self._submit(specs[key], checkpoint)
+                self._wait_for(specs[key])
         for result in results:
             self._tell(specs[result.key], result)
 
@@ -151,7 +172,8 @@ class Driver:
         self._in_flight.discard(spec.key)
         if result.status == "failed" and not settled(spec.key, {spec.key: result}, self.journal.failures()):
             self.on_retry(spec, result)
-            self._submit(spec)
+            self._in_flight.add(spec.key)
+            self._submit([spec], self._segment_end(spec))  # alone: what fails shall fail no other twice
             return
         self._results[spec.key] = result = self.journal.standing(spec.key)  # one copy of it, not two
         self._checkpoint(spec.key).unlink(missing_ok=True)
@@ -171,7 +193,7 @@ def settled(key: str, known: Mapping[str, RunResult], failures: Mapping[str, int
 def _steps_done(checkpoint: bytes | None) -> int:
     if checkpoint is None:
         return 0
-    from benchmark.advance import steps_done
+    from benchmark.state import steps_done
 
     return steps_done(checkpoint)
 

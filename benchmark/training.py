@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 # cuBLAS reads this when CUDA starts; without it two equal trainings on a GPU may differ.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -15,11 +16,12 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 import torch
 
 from benchmark import __version__, lightning
-from benchmark.advance import save, steps_done
+from benchmark.lightning import Member
 from benchmark.lstm import StackedLSTM
 from benchmark.recurrence import engine
 from benchmark.sizing import measure, network_shape
 from benchmark.spec import RunResult, RunSpec
+from benchmark.state import save, steps_done
 from tasks import registry
 
 lightning.quiet()
@@ -30,17 +32,22 @@ def train(
 ) -> tuple[list[RunResult], dict[str, bytes]]:
     """Train each spec to step `until` (its last step when None), starting from its checkpoint when one is given.
 
-    Returns the results of those that finished and, by key, the checkpoints of those that did not. The same specs on
-    the same machine type give the same numbers, however the training is cut. Raises whatever a training raises; the
+    Returns the results of those that finished and, by key, the checkpoints of those that did not. Specs of one arm are
+    trained side by side. On one machine type a spec gives the same numbers, in whatever company, and however its
+    training is cut. Raises whatever a training raises; the
     executor that called makes that a `failed` result.
     """
-    results, unfinished = [], {}
+    given, results, unfinished = checkpoints or {}, [], {}
+    groups: dict[tuple[str, int], list[RunSpec]] = {}
     for spec in specs:
-        outcome = train_one(spec, until, (checkpoints or {}).get(spec.key))
-        if isinstance(outcome, RunResult):
-            results.append(outcome)
-        else:
-            unfinished[spec.key] = outcome
+        done = steps_done(given[spec.key]) if spec.key in given else 0
+        groups.setdefault((spec.together, done), []).append(spec)
+    for group in groups.values():
+        for member, outcome in zip(*_train(group, until, given), strict=True):
+            if isinstance(outcome, RunResult):
+                results.append(outcome)
+            else:
+                unfinished[member.spec.key] = outcome
     return results, unfinished
 
 
@@ -48,38 +55,41 @@ def train_one(
     spec: RunSpec, until: int | None = None, checkpoint: bytes | None = None, chunk: int | None = None
 ) -> RunResult | bytes:
     """One training: its result, or its checkpoint when cut at `until`. `chunk` is the steps of a Lightning batch."""
-    return _train(spec, until, checkpoint, chunk)[0]
+    return _train([spec], until, {} if checkpoint is None else {spec.key: checkpoint}, chunk)[1][0]
 
 
 def train_again(spec: RunSpec) -> tuple[RunResult, StackedLSTM]:
     """A finished training once more, with its network: on one machine type the same weights, bit for bit."""
-    result, network = _train(spec)
+    (member,), (result,) = _train([spec])
     assert isinstance(result, RunResult)
-    return result, network
+    return result, member.network
 
 
 def _train(
-    spec: RunSpec, until: int | None = None, checkpoint: bytes | None = None, chunk: int | None = None
-) -> tuple[RunResult | bytes, StackedLSTM]:
-    started = time.perf_counter()
+    specs: Sequence[RunSpec],
+    until: int | None = None,
+    checkpoints: Mapping[str, bytes] = MappingProxyType({}),
+    chunk: int | None = None,
+) -> tuple[list[Member], list[RunResult | bytes]]:
+    """Specs that go together and are as far along, and what became of each."""
+    started, first = time.perf_counter(), specs[0]
     torch.set_flush_denormal(True)  # belongs to the thread; with it off, numbers and speed could differ
-    task = registry.create(spec.task, {**spec.task_parameters, **spec.task_locations})
-    module = lightning.StackedLSTMModule(spec, task, checkpoint)
-    start = 0 if checkpoint is None else steps_done(checkpoint)
-    lightning.fit(module, lightning.chunk_ends(spec, start, spec.steps if until is None else until, chunk))
-    if module.result is None:
-        module.run.seconds += time.perf_counter() - started
-        return save(module.run), module.network
-    result = module.result
-    size = measure(
-        depth=spec.depth,
-        width=spec.width,
-        variant=spec.variant,
-        time=task.time,
-        **network_shape(task),
-    )
-    result.parameters, result.state_size, result.flops = size.parameters, size.state, size.flops
-    result.engine = engine(module.network, spec.precision)
-    result.versions = {"strata": __version__, **lightning.versions()}
-    result.seconds = module.run.seconds + time.perf_counter() - started
-    return result, module.network
+    task = registry.create(first.task, {**first.task_parameters, **first.task_locations})
+    module = lightning.StackedLSTMModule(specs, task, checkpoints)
+    start = steps_done(checkpoints[first.key]) if first.key in checkpoints else 0
+    lightning.fit(module, lightning.chunk_ends(first, start, first.steps if until is None else until, chunk))
+    size = measure(depth=first.depth, width=first.width, variant=first.variant, time=task.time, **network_shape(task))
+    ran, versions = engine(module.members[0].network, first.precision), lightning.versions()
+    seconds = (time.perf_counter() - started) / len(specs)  # each its share of the time
+    outcomes: list[RunResult | bytes] = []
+    for member in module.members:
+        member.state.seconds += seconds
+        if member.result is None:
+            outcomes.append(save(member.state))
+            continue
+        result = member.result
+        result.parameters, result.state_size, result.flops = size.parameters, size.state, size.flops
+        result.engine, result.versions = ran, {"strata": __version__, **versions}
+        result.seconds = member.state.seconds
+        outcomes.append(result)
+    return module.members, outcomes

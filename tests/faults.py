@@ -39,7 +39,7 @@ def _before_call(owner: Any, name: str, count: int) -> None:
 
 def in_the_middle_of_a_training() -> None:
     """At the fiftieth validation of the study itself: trainings are done, one is under way."""
-    original, validations = benchmark.advance._validate, [0]
+    original, validations = benchmark.advance.validate, [0]
 
     def counted(state: Any) -> None:
         validations[0] += state.spec.seeds.replicate < TIMED
@@ -47,7 +47,7 @@ def in_the_middle_of_a_training() -> None:
             die()
         original(state)
 
-    benchmark.advance._validate = counted
+    benchmark.advance.validate = counted
 
 
 def after_the_journal_line_before_mlflow() -> None:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmark.advance import learning_rate
 from benchmark.conduct import Request, conduct
 from benchmark.plan import Group, groups, seed
+from benchmark.population import learning_rate
 from benchmark.spec import RunResult, RunSpec
 from tests.studies import tiny_study
 

@@ -9,6 +9,7 @@ from torch import nn
 from benchmark.lstm import StackedLSTM, build, parameters_of, reverse
 from benchmark.sizing import measure
 from benchmark.spec import Variant
+from benchmark.stacked import Dropout, StackedNetworks
 
 VARIANTS = [
     Variant(),
@@ -106,14 +107,17 @@ def test_building_leaves_the_global_generator_alone() -> None:
 @pytest.mark.parametrize("depth", [1, 2])
 def test_dropout_reaches_every_layer(depth: int) -> None:
     """At depth 1 too (torch's own would do nothing there), unbiased, and from its own generator."""
-    net, inputs = network(depth, width=64), torch.randn(64, 5, 3)
-    plain = net(inputs)
-    draw = [net(inputs, dropout=0.5, generator=torch.Generator().manual_seed(s)) for s in (1, 1, 2)]
-    assert torch.equal(draw[0], draw[1])
-    assert not torch.equal(draw[0], draw[2]) and not torch.equal(draw[0], plain)
+    stacked, inputs = StackedNetworks([network(depth, width=64)]), torch.randn(64, 5, 3)
+
+    def drawn(seed: int) -> torch.Tensor:
+        dropout = [Dropout(0.5, torch.Generator().manual_seed(seed))]
+        return stacked.forward(stacked.values, inputs, None, dropout)
+
+    plain = stacked.forward(stacked.values, inputs)
+    assert torch.equal(drawn(1), drawn(1))
+    assert not torch.equal(drawn(1), drawn(2)) and not torch.equal(drawn(1), plain)
     if depth == 1:
-        many = torch.stack([net(inputs, dropout=0.5, generator=torch.Generator().manual_seed(s)) for s in range(200)])
-        assert torch.allclose(many.mean(0), plain, atol=0.3)
+        assert torch.allclose(torch.stack([drawn(seed) for seed in range(200)]).mean(0), plain, atol=0.3)
 
 
 @variants

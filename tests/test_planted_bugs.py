@@ -28,10 +28,10 @@ from benchmark.errors import UserError
 from benchmark.evidence import Evidence
 from benchmark.executors import SerialExecutor
 from benchmark.journal import Journal
-from benchmark.lstm import StackedLSTM
 from benchmark.plan import groups
 from benchmark.rows import gather
 from benchmark.spec import RunResult, Variant
+from benchmark.stacked import StackedNetworks
 from benchmark.study import Study
 from benchmark.sweep import Driver
 from benchmark.training import train
@@ -102,15 +102,12 @@ def the_data_seed_knows_the_depth(patch: pytest.MonkeyPatch) -> None:
 def dropout_is_that_of_torch(patch: pytest.MonkeyPatch) -> None:
     """As `nn.LSTM(num_layers=..., dropout=...)` has it: between layers, and so nowhere at depth 1."""
 
-    def forward(self: StackedLSTM, inputs: Tensor, lengths: Any = None, dropout: float = 0.0, _: Any = None) -> Tensor:
-        below = (inputs if self.table is None else self.table(inputs)).transpose(0, 1)
-        for index, layer in enumerate(self.lstms):
-            below = self._directions(layer, below, lengths)
-            if index < self.depth - 1:
-                below = torch.nn.functional.dropout(below, dropout)
-        return self.readout(below).transpose(0, 1)
+    def drop(self: StackedNetworks, layer: int, passed: Tensor, dropout: Any) -> Tensor:
+        if not dropout or layer == self.first.depth - 1:
+            return passed
+        return torch.nn.functional.dropout(passed, dropout[0].rate)
 
-    patch.setattr(StackedLSTM, "forward", forward)
+    patch.setattr(StackedNetworks, "drop", drop)
 
 
 def a_deeper_arm_decays_its_weights(patch: pytest.MonkeyPatch) -> None:

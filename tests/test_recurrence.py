@@ -124,7 +124,7 @@ def test_where_vectors_are_widest_wide_layers_are_left_to_torch(monkeypatch):
         ):
             monkeypatch.setenv("STRATA_ENGINE", asked)
             layer = LSTMLayer(2, width, device="meta")
-            layer.weight_hh_l0 = nn.Parameter(torch.zeros(1))  # only where it lies and what it is made of are read
+            layer.weight_hh_l0 = nn.Parameter(torch.zeros(4 * width, width))
             assert engine(nn.ModuleList([layer]), "32-true") == expected, (name, width, asked)
 
 

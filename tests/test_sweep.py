@@ -13,15 +13,19 @@ import optuna
 import pandas as pd
 import pytest
 
+from benchmark import sweep
 from benchmark.analysis import gates
 from benchmark.analysis.analyse import analyse
 from benchmark.analysis.skill import joined
 from benchmark.errors import UserError
 from benchmark.evidence import read
+from benchmark.executors import Job
+from benchmark.journal import Journal
 from benchmark.study import Study
 from tests import faults
 from tests.mlflow_store import search_runs
 from tests.studies import NAME, journal_keys, run, run_in_process, scores, tiny_study
+from tests.training_specs import tiny_spec
 
 TRAININGS = 5 * (3 + 1 + 2)
 
@@ -140,6 +144,42 @@ def test_segments_change_nothing(workspace: Path, undisturbed: Path) -> None:
     assert run_in_process(workspace, training=training) == 0
     assert scores(workspace) == scores(undisturbed)
     assert not list((workspace / "results" / NAME / "checkpoints").glob("*.pt"))
+
+
+def test_trained_one_by_one_or_side_by_side(
+    workspace: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same evidence bit for bit: company is a matter of speed."""
+    monkeypatch.setattr(sweep, "POPULATION", 1)
+    run(workspace)
+    assert scores(workspace) == scores(undisturbed)
+
+
+@pytest.mark.parametrize(
+    ("workers", "sizes"), [(1, [4, 4, 1]), (2, [4, 4, 1]), (4, [3, 3, 2, 1]), (100, [1] * 9)], ids=str
+)
+def test_jobs_are_populations_as_long_as_every_worker_has_one(
+    workers: int, sizes: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted: list[tuple[str, ...]] = []
+
+    class Recorder:
+        capacity = workers
+
+        def submit(self, job: Job) -> None:
+            submitted.append(tuple(spec.key for spec in job.specs))
+            assert len({spec.together for spec in job.specs}) == 1
+
+    monkeypatch.setattr(sweep.Driver, "_segment_end", lambda self, spec: None)
+    specs = [*(tiny_spec(seed=seed) for seed in range(8)), tiny_spec(depth=2)]
+    with Journal.open(tmp_path / "journal.jsonl") as journal:
+        driver = sweep.Driver(journal, Recorder(), tmp_path)  # type: ignore[arg-type]
+        for spec in specs:
+            driver._wait_for(spec)
+        driver._dispatch()
+        driver._dispatch()
+    assert sorted(map(len, submitted), reverse=True) == sizes
+    assert sorted(key for job in submitted for key in job) == sorted(spec.key for spec in specs)
 
 
 def test_two_workers_one_of_them_killed(workspace: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch) -> None:

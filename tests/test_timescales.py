@@ -21,7 +21,6 @@ from scipy import optimize
 from torch import nn
 
 from benchmark import evidence
-from benchmark.advance import evaluate
 from benchmark.analysis.analyse import analyse
 from benchmark.analysis.decay import HALF, ONE_OVER_E, area, time_to
 from benchmark.analysis.timescales import timescales
@@ -35,6 +34,7 @@ from benchmark.lstm import StackedLSTM, build, parameters_of
 from benchmark.plan import groups
 from benchmark.publish import publish
 from benchmark.rows import gather
+from benchmark.scoring import evaluate
 from benchmark.sizing import network_shape
 from benchmark.spec import Variant
 from benchmark.splits import Tensors, to_tensors

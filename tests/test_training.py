@@ -13,9 +13,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmark import batches
-from benchmark.advance import learning_rate
+from benchmark import batches, population
 from benchmark.batches import BatchOrder
+from benchmark.population import learning_rate
 from benchmark.spec import RunResult, Variant
 from benchmark.splits import TestSplitLocked
 from benchmark.training import train, train_one
@@ -107,14 +107,13 @@ def test_training_learns_and_keeps_the_best_validation_weights() -> None:
 def test_the_gradient_of_every_layer_is_written_down_before_it_is_clipped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of each checked step, and the root of the squares of the layers' norms is at most the whole norm."""
     whole: list[float] = []
-    clip = torch.nn.utils.clip_grad_norm_
+    clip = population.clip
 
-    def seen(parameters: list[torch.Tensor], most: float) -> torch.Tensor:
-        norm = clip(parameters, most)
-        whole.append(float(norm))
-        return norm
+    def seen(gradients: torch.Tensor, most: torch.Tensor) -> torch.Tensor:
+        whole.append(float(gradients.square().sum().sqrt()))
+        return clip(gradients, most)
 
-    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", seen)
+    monkeypatch.setattr(population, "clip", seen)
     result = result_of(tiny_spec(depth=2, width=9, setting={"clip_norm": 1e-3}, steps=10, validate_every=4))
     found = {(step, layer): value for step, metric, layer, value in result.curves if metric == "gradient/norm"}
     assert sorted(found) == [(4, 0), (4, 1), (8, 0), (8, 1), (10, 0), (10, 1)]

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmark.advance import EVALUATION_BATCH, losses_by_sequence
 from benchmark.errors import UserError
 from benchmark.lstm import StackedLSTM
+from benchmark.scoring import EVALUATION_BATCH, losses_by_sequence
 from benchmark.splits import Tensors
 from tasks.task import Task
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.advance import mean_loss, second_scores, target_losses
 from benchmark.lstm import build
+from benchmark.scoring import mean_losses, second_scores, target_losses
 from benchmark.sizing import network_shape
 from benchmark.splits import to_tensors
 from tasks import ctc, registry
@@ -244,7 +244,7 @@ def test_a_network_learns_from_it(task: Task, splits: dict[SplitName, Split]) ->
     curve = []
     for _ in range(25):
         outputs = network(some.inputs, some.lengths)
-        loss = mean_loss(task, outputs, some)
+        loss = mean_losses(task, outputs, some)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

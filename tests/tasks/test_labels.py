@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import log_softmax, logsumexp
 
-from benchmark.advance import evaluate, losses_by_sequence, mean_loss
 from benchmark.lstm import build
+from benchmark.scoring import evaluate, losses_by_sequence, mean_losses
 from benchmark.sizing import network_shape
 from benchmark.splits import to_tensors
 from tasks import ctc
@@ -127,7 +127,7 @@ def test_the_engine_means_the_same_as_the_task() -> None:
     assert split.lengths is not None and split.target_lengths is not None
     scores = log_softmax(outputs.numpy(), axis=2)
     wanted = -ctc.log_probability(scores, split.lengths, split.targets, split.target_lengths)
-    assert float(mean_loss(task, outputs, tensors)) == pytest.approx(wanted.sum() / split.target_lengths.sum())
+    assert float(mean_losses(task, outputs, tensors)) == pytest.approx(wanted.sum() / split.target_lengths.sum())
     assert evaluate(network, task, tensors) == pytest.approx(wanted.sum() / split.target_lengths.sum())
     sums, counts = losses_by_sequence(network, task, tensors)
     np.testing.assert_allclose(sums.numpy(), wanted, rtol=1e-9)
