@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from benchmark.analysis.fairness import DATA, EFFORT, REGULARISATION, SIZE, TEST, TOLERANCE, spread
+from benchmark.analysis.equal_size import TOLERANCE, spread
+from benchmark.analysis.fairness import DATA, EFFORT, REGULARISATION, SIZE, TEST
 from benchmark.analysis.replicas import TUNED
 from benchmark.conduct import Request, conduct
 from benchmark.errors import UserError

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from benchmark.analysis.equal_size import TOLERANCE, spread
 from benchmark.errors import UserError
 from benchmark.spec import Variant
 
@@ -58,7 +59,7 @@ class Solution:
     budget_used: int
     spread: float
     match: Match = "parameters"
-    tolerance: float = 0.05
+    tolerance: float = TOLERANCE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +164,7 @@ def solve(
     time: int = 1,
     target: Target = "step",
     embedding: int = 0,
-    tolerance: float = 0.05,
+    tolerance: float = TOLERANCE,
     snap: float = 0.10,
 ) -> Solution:
     """Widths that make all `depths` equal in `match`, by PROTOCOL 1 and 2.
@@ -189,16 +190,15 @@ def solve(
             reference = problem.count(match, 1, problem.nearest_width("parameters", 1, candidate))
         return {depth: problem.nearest_width(match, depth, reference) for depth in wanted_depths}
 
-    def spread(candidate: int) -> float:
-        counts = [problem.count(match, depth, width) for depth, width in widths(candidate).items()]
-        return (max(counts) - min(counts)) / min(counts)
+    def apart(candidate: int) -> float:
+        return spread([problem.count(match, depth, width) for depth, width in widths(candidate).items()])
 
     # Only these depths' widths change directly with the budget; the others follow them.
     moving = wanted_depths if match == "parameters" else [1]
     candidates = _distinct_budgets(problem, moving, budget, snap)
-    best = min(candidates, key=lambda candidate: (spread(candidate), abs(candidate - budget), candidate))
+    best = min(candidates, key=lambda candidate: (apart(candidate), abs(candidate - budget), candidate))
     sizes = {depth: _measure(problem, depth, width) for depth, width in widths(best).items()}
-    return Solution(sizes, budget, best, spread(best), match, tolerance)
+    return Solution(sizes, budget, best, apart(best), match, tolerance)
 
 
 def check(solution: Solution) -> None:

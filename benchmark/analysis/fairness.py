@@ -7,9 +7,10 @@ for what no table shows. EVIDENCE.md lists every check with the fault that it ca
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from benchmark.analysis.equal_size import TOLERANCE, spread
 from benchmark.analysis.family import Declared
 from benchmark.analysis.findings import Check
 from benchmark.analysis.replicas import TUNED
@@ -20,8 +21,6 @@ EFFORT, DATA, REGULARISATION = "equal tuning effort", "equal data and order", "e
 TEST, SIZE = "test read once", "equal size"
 NAMES = (EFFORT, DATA, REGULARISATION, TEST, SIZE)
 
-TOLERANCE = 0.05
-"""`spread` up to which the arms of a contrast are of one size (PROTOCOL 1)."""
 SIZES = {"parameters": "parameters", "state": "state_size", "flops": "flops"}
 """What a `match` holds equal, and its column."""
 
@@ -204,11 +203,6 @@ def _test(found: Iterable[Use]) -> _Found:
         if again := {its for its in tuned & tested if None not in its}:
             faults.append(f"{task}: {len(again)} seeds of tuning are used again to confirm")
     return _Found(faults, untold, "no tuning training has a test loss, and no seed of tuning is used to confirm")
-
-
-def spread(sizes: Collection[int]) -> float:
-    """(largest - smallest) / smallest. Rounded as `benchmark.sizing` rounds it: at just the tolerance both agree."""
-    return (max(sizes) - min(sizes)) / min(sizes)
 
 
 def _size(found: Iterable[Use]) -> _Found:

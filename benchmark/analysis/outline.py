@@ -7,7 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmark.analysis.fairness import SIZES, TOLERANCE, spread
+from benchmark.analysis.equal_size import TOLERANCE, spread
+from benchmark.analysis.fairness import SIZES
 from benchmark.analysis.findings import Arm, Findings
 from benchmark.analysis.outcome import Contrast, Pair
 

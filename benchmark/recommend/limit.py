@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from benchmark.analysis.outline import TOLERANCE
+from benchmark.analysis.equal_size import TOLERANCE, spread
 from benchmark.errors import UserError
 from benchmark.recommend.problem import Facts
 from benchmark.sizing import LARGEST_BUDGET, NARROWEST, Size, measure, nearest_width
@@ -52,7 +52,7 @@ class Cells:
     def spread(self) -> float:
         """(largest - smallest) / smallest of the parameters."""
         counts = [size.parameters for size in self.sizes.values()]
-        return max(counts) / min(counts) - 1
+        return spread(counts)
 
     def notes(self) -> list[str]:
         """What a person must know of these cells."""

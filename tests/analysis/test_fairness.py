@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from benchmark.analysis import fairness
 from benchmark.analysis.analyse import analyse
+from benchmark.analysis.equal_size import TOLERANCE, spread
 from benchmark.analysis.fairness import (
     DATA,
     EFFORT,
@@ -23,9 +24,7 @@ from benchmark.analysis.fairness import (
     REGULARISATION,
     SIZE,
     TEST,
-    TOLERANCE,
     checks,
-    spread,
     stacked,
 )
 from benchmark.analysis.family import declared
