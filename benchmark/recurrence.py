@@ -24,7 +24,9 @@ LEVELS = {0: ("plain", 16), 1: ("avx2", 32), 2: ("avx512", 64)}
 """What the library calls the widest vectors of this processor, and their bytes."""
 PRECISIONS = {torch.float32: "single", torch.float64: "double"}
 WIDEST = {"avx512": 28}
-"""Most cells at which our kernel is taken, by its vectors: `strata speed` measures both. At any width with others."""
+"""Most cells at which our kernel is taken, by its vectors, timed once by hand on one machine each; at any width with
+others. `strata speed` times both kernels at one width.
+"""
 TORCH = "torch-lstm"
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from benchmark.company import POPULATION
 from benchmark.conduct import Asked, Domain, Request, conduct
 from benchmark.evidence import replace_file
 from benchmark.executors import Executor, Job, LocalExecutor, Outcome, SerialExecutor
@@ -21,8 +22,6 @@ from benchmark.journal import Journal
 from benchmark.plan import Group
 from benchmark.spec import RunResult, RunSpec, problem
 
-POPULATION = 5
-"""Most trainings of one job, which are stepped side by side: with more, what they keep leaves a core's caches."""
 ATTEMPTS = 3
 """A training that raises, or whose worker is lost, is tried this often with the same key."""
 

@@ -58,6 +58,11 @@ def train_one(
     return _train([spec], until, {} if checkpoint is None else {spec.key: checkpoint}, chunk)[1][0]
 
 
+def train_side_by_side(specs: Sequence[RunSpec], chunk: int | None = None) -> list[RunResult]:
+    """Specs that go together, to their end."""
+    return [result for result in _train(specs, chunk=chunk)[1] if isinstance(result, RunResult)]
+
+
 def train_again(spec: RunSpec) -> tuple[RunResult, StackedLSTM]:
     """A finished training once more, with its network: on one machine type the same weights, bit for bit."""
     (member,), (result,) = _train([spec])

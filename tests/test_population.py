@@ -65,7 +65,7 @@ def test_outputs_and_gradients_are_those_of_torch(depth: int, engine: str, monke
         parts = dict(zip(stacked.shapes, stacked.split(gradients[index]), strict=True))
         for layer in range(depth):
             for name in ("weight_ih", "weight_hh", "bias_ih"):
-                wanted = getattr(lstm, f"{name}_l{layer}").grad.reshape(-1)  # type: ignore[union-attr]
+                wanted = getattr(lstm, f"{name}_l{layer}").grad.reshape(-1)
                 torch.testing.assert_close(parts[f"layers.{layer}.0.{name}_l0"], wanted, rtol=0, atol=1e-11)
         assert readout.weight.grad is not None
         torch.testing.assert_close(parts["readout.weight"], readout.weight.grad.reshape(-1), rtol=0, atol=1e-11)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmark.company import POPULATION
 from tasks import registry
 from tasks.task import Task
 
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 TASK, INPUTS, SEQUENCES = "stacked_teacher", 8, 2048
 VALIDATIONS = 20
 CLIP = 1.0
+
+
+def dials(time: int) -> dict[str, int]:
+    """Parameters of the task, whose sequences have `time` steps."""
+    return {"layers": 1, "cells": 8, "inputs": INPUTS, "time": time, "train": SEQUENCES}
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ class Cell:
     chunk: int | None = None
     threads: int = 1
     """Of torch; contenders that people write leave it alone."""
+    company: int = POPULATION
+    """Trainings that Strata steps side by side, as a sweep does: the others know no such thing."""
 
     @property
     def validate_every(self) -> int:
@@ -38,14 +46,17 @@ class Cell:
 
     def task(self) -> Task:
         """A teacher's output, one number at every step, is to be predicted."""
-        dials = {"layers": 1, "cells": 8, "inputs": INPUTS, "time": self.time, "train": SEQUENCES}
-        return registry.create(TASK, dials)
+        return registry.create(TASK, dials(self.time))
 
-    def spec(self) -> RunSpec:
+    def specs(self) -> list[RunSpec]:
+        """What Strata is asked for it: as many trainings of it as are stepped side by side."""
+        return [self.spec(self.seed + number) for number in range(self.company)]
+
+    def spec(self, seed: int = 0) -> RunSpec:
         """The same training as Strata is asked for it; the test split is not read, as the others do not read it."""
         from benchmark.spec import Hyperparameters, RunSpec, Seeds
 
-        seeds = dict.fromkeys(("data", "initialisation", "order", "dropout"), self.seed)
+        seeds = dict.fromkeys(("data", "initialisation", "order", "dropout"), seed)
         return RunSpec(
             task=TASK,
             task_parameters=self.task().parameters(),
@@ -55,7 +66,7 @@ class Cell:
             hyperparameters=Hyperparameters(
                 learning_rate=self.learning_rate, batch_size=self.batch_size, clip_norm=CLIP
             ),
-            seeds=Seeds(replicate=self.seed, **seeds),
+            seeds=Seeds(replicate=seed, **seeds),
             steps=self.steps,
             validate_every=self.validate_every,
         )

@@ -33,7 +33,8 @@ class Contender:
 
 @contextlib.contextmanager
 def running(contender: Contender) -> Iterator[Callable[[Cell], tuple[float, float]]]:
-    """Ask for a training; get its seconds and the process's largest memory so far in MB.
+    """Ask for a training; get its seconds, or its share of those of its company, and the process's largest memory so
+    far in MB.
 
     What the libraries print is kept from the terminal. Raises UserError when a training ends in an error.
     """
@@ -54,6 +55,7 @@ def running(contender: Contender) -> Iterator[Callable[[Cell], tuple[float, floa
             here.send(cell)
             said = here.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError):
+            process.join()  # else its code is not known yet
             said = f"the process ended with code {process.exitcode}"
         if isinstance(said, str):
             raise UserError(f"{contender.name}: depth {cell.depth}, width {cell.width} was not trained: {said}")
@@ -79,7 +81,7 @@ def _serve(connection: Connection, way: str) -> None:
                 train = train or _WAYS[way](Path(name))
                 began = time.perf_counter()
                 train(cell)
-                seconds = time.perf_counter() - began
+                seconds = (time.perf_counter() - began) / (cell.company if way == "strata" else 1)
             except Exception:
                 connection.send(traceback.format_exc().strip().splitlines()[-1])
                 return
@@ -101,11 +103,11 @@ def _bare(_: Path) -> Callable[[Cell], Any]:
 def _strata(_: Path) -> Callable[[Cell], Any]:
     import torch
 
-    from benchmark.training import train_one
+    from benchmark.training import train_side_by_side
 
     def train(cell: Cell) -> None:
         torch.set_num_threads(cell.threads)
-        train_one(cell.spec(), chunk=cell.chunk)
+        train_side_by_side(cell.specs(), chunk=cell.chunk)
 
     return train
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark import environment
+from benchmark.company import POPULATION
 from benchmark.recurrence import library
 from benchmark.speed import whole
 from benchmark.speed.cell import Cell
@@ -49,6 +50,7 @@ def measure(plan: Plan, say: Say) -> dict[str, Any]:
         "machine": environment.describe() | {"kernel": kernel.name if kernel else "torch"},
         "repeats": plan.repeats,
         "steps": plan.steps,
+        "company": POPULATION,
     }
     grid = [Cell(depth, width, steps=plan.steps) for depth in plan.depths for width in plan.widths]
     found["cells"], found["megabytes"] = _in_turns(CONTENDERS, grid, plan.repeats, say)
@@ -94,17 +96,23 @@ def _told(cell: Cell) -> dict[str, Any]:
 def _words(cell: Cell) -> str:
     said = f"depth {cell.depth}, width {cell.width}, {cell.steps} steps of {cell.time}"
     return (
-        said + (f", chunks of {cell.chunk}" if cell.chunk else "") + (f", {cell.threads} threads" * (cell.threads > 1))
+        said
+        + (f", chunks of {cell.chunk}" if cell.chunk else "")
+        + (f", {cell.threads} threads" * (cell.threads > 1))
+        + (", one by one" * (cell.company == 1))
     )
 
 
 def _levers(plan: Plan, say: Say) -> dict[str, list[float]]:
     """Seconds of the usual training with all that Strata does, and with one thing less at a time."""
-    rows, _ = _in_turns(LEVERS, [_usual(plan), _usual(plan, chunk=1), _usual(plan, threads=2)], plan.repeats, say)
-    everything, chunks, threads = (row["seconds"] for row in rows)
+    less: list[dict[str, int]] = [{}, {"company": 1}, {"chunk": 1}, {"threads": 2}]
+    rows, _ = _in_turns(LEVERS, [_usual(plan, **one) for one in less], plan.repeats, say)
+    everything, alone, chunks, threads = (row["seconds"] for row in rows)
     return {
         "everything": everything[STRATA],
+        f"one training after another in place of {POPULATION} side by side": alone[STRATA],
         TORCH: everything[TORCH],
+        "both": alone[TORCH],
         "every step a Lightning step": chunks[STRATA],
         "two threads in place of one": threads[STRATA],
     }
@@ -123,7 +131,7 @@ def _whole(plan: Plan, say: Say) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = [
         {"name": name, "workers": workers, "seconds": [], "trainings": 0} for name, _, workers in ways
     ]
-    for repeat in range(min(3, plan.repeats)):
+    for repeat in range(plan.repeats):
         for row, (name, way, workers) in zip(rows, ways, strict=True):
             say(f"whole study, repeat {repeat + 1}: {name}, {workers} worker{'s' * (workers > 1)}")
             took, row["trainings"] = whole.seconds(way, workers)

@@ -88,6 +88,6 @@ def study(cells: Sequence[Cell], folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    from benchmark.speed.whole import cells
+    from benchmark.speed.whole import CELLS, written
 
-    study(cells(), Path(sys.argv[1]))
+    study(written(Path(sys.argv[1], CELLS)), Path(sys.argv[1]))

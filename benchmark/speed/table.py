@@ -45,10 +45,12 @@ def _cells(found: Mapping[str, Any]) -> str:
             ]
         )
     heads = ["depth", "width", "(a) s", "(b) s", "(c) s", "(a) / (c)", "(b) / (c)", "(c) an hour and core"]
+    company = f", each of {found['company']} side by side" if found["company"] > 1 else ""
     memory = ", ".join(f"{name} {size:,.0f} MB" for name, size in found["megabytes"].items())
     return (
         f"**Seconds of one training** of {found['steps']} steps, batches of 32 sequences of 50 steps and 8 inputs, 20 "
-        f"validations: (a) {PLAIN}, (b) {BARE}, (c) {STRATA}.\n\n{_table(heads, rows)}\n\n"
+        f"validations: (a) {PLAIN}, (b) {BARE}, (c) {STRATA}{company}.\n\n"
+        f"{_table(heads, rows)}\n\n"
         f"Most memory of a process: {memory}."
     )
 
@@ -106,7 +108,8 @@ def _each(row: Mapping[str, Any], name: str) -> float:
 
 def _profile(shares: Mapping[str, float]) -> str:
     body = [[name, f"{share:.0%}"] for name, share in sorted(shares.items(), key=lambda one: -one[1])]
-    return f"**Where one training of {STRATA} spends its time**, under a profiler.\n\n{_table(['', 'share'], body)}"
+    said = f"**Where {STRATA} spends its time**, under a profiler."
+    return f"{said}\n\n{_table(['', 'share'], body)}"
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
