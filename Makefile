@@ -12,7 +12,7 @@ TORCH_FITS := import torch; version = tuple(map(int, torch.__version__.split("."
 
 .DEFAULT_GOAL := help
 .PHONY: help setup sweep plan status runs report ui optuna-dashboard size smoke clean test proofs \
-	test-browser test-cluster scale speed lint format ci
+	test-browser test-cluster test-triton scale speed lint format ci
 
 help: ## print the targets
 	@echo "make TARGET [STUDY=$(STUDY)] [ARGS=\"...\"]: STUDY is a name in configs/ or a file, ARGS go to strata as they are"
@@ -56,6 +56,11 @@ test: .venv/.ok ## all tests but the long ones
 
 proofs: .venv/.ok ## the long tests: a tiny study of every family of tasks, and whole runs that are killed
 	@OMP_NUM_THREADS=1 .venv/bin/pytest -n 2 -m proof $(ARGS)
+
+# Beside the environment and not in it, where torch would find it and change what it does.
+test-triton: .venv/.ok ## kernels for a GPU, in Triton's interpreter: a CPU will do
+	@test -d .venv/triton || $(PIP) --no-deps --target .venv/triton 'triton==3.9.0'
+	@PYTHONPATH=.venv/triton TRITON_INTERPRET=1 OMP_NUM_THREADS=1 .venv/bin/pytest -m triton tests/test_at_once.py $(ARGS)
 
 test-cluster: .venv/.ok ## real SLURM, PostgreSQL and MLflow on loopback; installs Debian's packages where it may
 	@tests/cluster/packages.sh

@@ -28,6 +28,8 @@ WIDEST = {"avx512": 28}
 others. `strata speed` times both kernels at one width.
 """
 TORCH = "torch-lstm"
+AT_ONCE = ("batched", "triton")
+"""Engines that compute the layers of all replicas together, on a GPU or for a test; `benchmark.at_once`."""
 
 
 class Library:
@@ -70,7 +72,7 @@ def library() -> Library | None:
 def chosen(weight_hh: Any) -> Library | None:
     """What runs layers with these recurrent weights `(..., 4 width, width)`; None for torch's kernels."""
     asked = os.environ.get("STRATA_ENGINE", "")
-    kernel = None if asked == "torch" else library()
+    kernel = None if asked in ("torch", *AT_ONCE) else library()
     if kernel is None or weight_hh.device.type != "cpu" or weight_hh.dtype not in PRECISIONS:
         return None
     width = weight_hh.shape[-1]
@@ -78,7 +80,8 @@ def chosen(weight_hh: Any) -> Library | None:
 
 
 class Recurrence(torch.autograd.Function):
-    """`(time, batch, inputs)` to hidden states `(time, batch, width)` and the last cell state `(batch, width)`.
+    """Layers of one shape, each with its own weights: from `(replicas, time, batch, inputs)` to hidden states
+    `(replicas, time, batch, width)` and the last cell states `(replicas, batch, width)`.
 
     Gradients flow through the hidden states only.
     """
@@ -87,15 +90,17 @@ class Recurrence(torch.autograd.Function):
     def forward(ctx: Any, below: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         """Keeps what the backward pass needs, unless no gradient is asked for."""
         kernel = cast("Library", library())
-        time, batch, inputs = below.shape
-        width, lanes = weight_hh.shape[1], kernel.lanes(below.dtype)
+        replicas, time, batch, inputs = below.shape
+        width, lanes = weight_hh.shape[2], kernel.lanes(below.dtype)
         keep = any(ctx.needs_input_grad)
-        weights = torch.cat([weight_ih, weight_hh], dim=1)
-        hidden, cells = below.new_empty(time, batch, width), below.new_empty(batch, width)
+        weights, bias, below = torch.cat([weight_ih, weight_hh], dim=2), bias.contiguous(), below.contiguous()
+        hidden, cells = below.new_empty(replicas, time, batch, width), below.new_empty(replicas, batch, width)
         steps = -(-batch // lanes) * (time + 1) if keep else 2
-        kept = below.new_empty(steps * (inputs + 6 * width) * lanes)
+        kept = below.new_empty(replicas, steps * (inputs + 6 * width) * lanes)
         sizes = time, batch, inputs, width
-        kernel.call("forward", *sizes, below.contiguous(), weights, bias.contiguous(), hidden, cells, kept, int(keep))
+        for one in range(replicas):
+            parts = below[one], weights[one], bias[one], hidden[one], cells[one], kept[one]
+            kernel.call("forward", *sizes, *parts, int(keep))
         if keep:
             ctx.save_for_backward(weights, kept)
             ctx.sizes = sizes
@@ -105,48 +110,6 @@ class Recurrence(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, up: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of the four arguments."""
-        kernel = cast("Library", library())
-        weights, kept = ctx.saved_tensors
-        time, batch, inputs, width = ctx.sizes
-        lanes = kernel.lanes(up.dtype)
-        to_weights, to_bias = torch.zeros_like(weights), up.new_zeros(4 * width)
-        to_below = up.new_empty(time, batch, inputs) if ctx.needs_input_grad[0] else None
-        deltas = up.new_empty(time * 4 * width * lanes)
-        room = up.new_empty((inputs + 3 * width + (inputs + width + 4) * time) * lanes)
-        transposed = weights.t().contiguous()
-        kernel.call(
-            "backward", *ctx.sizes, transposed, kept, up.contiguous(), to_weights, to_bias, to_below, deltas, room
-        )
-        return to_below, to_weights[:, :inputs], to_weights[:, inputs:], to_bias
-
-
-class StackedRecurrence(torch.autograd.Function):
-    """`Recurrence` of several layers of one shape, each with its own weights: `(replicas, time, batch, inputs)` in."""
-
-    @staticmethod
-    def forward(ctx: Any, below: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor) -> Tensor:
-        """Hidden states `(replicas, time, batch, width)`."""
-        kernel = cast("Library", library())
-        replicas, time, batch, inputs = below.shape
-        width, lanes = weight_hh.shape[2], kernel.lanes(below.dtype)
-        keep = any(ctx.needs_input_grad)
-        weights, bias, below = torch.cat([weight_ih, weight_hh], dim=2), bias.contiguous(), below.contiguous()
-        hidden, cells = below.new_empty(replicas, time, batch, width), below.new_empty(batch, width)
-        steps = -(-batch // lanes) * (time + 1) if keep else 2
-        kept = below.new_empty(replicas, steps * (inputs + 6 * width) * lanes)
-        sizes = time, batch, inputs, width
-        for one in range(replicas):
-            parts = below[one], weights[one], bias[one], hidden[one], cells, kept[one]
-            kernel.call("forward", *sizes, *parts, int(keep))
-        if keep:
-            ctx.save_for_backward(weights, kept)
-            ctx.sizes = sizes
-        return hidden
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, up: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of the four arguments."""
         kernel = cast("Library", library())
         weights, kept = ctx.saved_tensors
@@ -168,10 +131,16 @@ def recur(below: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor) -> 
     """Layers of one shape, each with its own weights `(replicas, 4 width, ...)` and one bias: from
     `(replicas, time, batch, inputs)` to hidden states.
 
-    In our kernel where that is chosen, else in torch's, a replica after another.
+    In our kernel where that is chosen, else in torch's, a replica after another. STRATA_ENGINE=batched and triton ask
+    for all at once.
     """
+    asked = os.environ.get("STRATA_ENGINE", "")
+    if asked in AT_ONCE:
+        from benchmark.at_once import recur_at_once  # imported late: triton is seldom there
+
+        return recur_at_once(below, weight_ih, weight_hh, bias, asked)
     if chosen(weight_hh) is not None and below.dtype == weight_hh.dtype and not torch.is_autocast_enabled("cpu"):
-        return StackedRecurrence.apply(below, weight_ih, weight_hh, bias)
+        return Recurrence.apply(below, weight_ih, weight_hh, bias)[0]
     state = below.new_zeros(1, below.shape[2], weight_hh.shape[2])
     hidden = [
         torch.lstm(one, (state, state), [ih, hh, b, torch.zeros_like(b)], True, 1, 0.0, True, False, False)[0]
@@ -188,8 +157,9 @@ class LSTMLayer(nn.LSTM):
         if hx is not None or not self._fits(input):
             return super().forward(input, hx)
         weight_ih, weight_hh, bias_ih, bias_hh = self._flat_weights
-        hidden, cells = Recurrence.apply(input, weight_ih, weight_hh, bias_ih + bias_hh)  # type: ignore[operator]
-        return hidden, (hidden[-1:], cells.unsqueeze(0))
+        stacked = (one.unsqueeze(0) for one in (input, weight_ih, weight_hh, bias_ih + bias_hh))  # type: ignore[operator, union-attr]
+        hidden, cells = Recurrence.apply(*stacked)
+        return hidden[0], (hidden[0, -1:], cells)
 
     def _fits(self, below: Tensor) -> bool:
         return (
@@ -203,7 +173,9 @@ class LSTMLayer(nn.LSTM):
 
 
 def engine(network: nn.Module, precision: str) -> str:
-    """What ran the layers of a network, all of one width: `native-avx2`, say, or `torch-lstm`."""
+    """What trained the layers of a network, all of one width: `native-avx2`, say, or `torch-lstm`."""
+    if (asked := os.environ.get("STRATA_ENGINE", "")) in AT_ONCE:
+        return asked
     layer = next(module for module in network.modules() if isinstance(module, LSTMLayer))
     kernel = chosen(layer.weight_hh_l0) if precision.endswith("true") else None  # under autocast torch computes
     return f"native-{kernel.name}" if kernel else TORCH
