@@ -17,7 +17,7 @@ from benchmark.training import train_one
 from tests.conftest import ROOT
 
 MEASURED = json.loads((ROOT / "benchmark" / "speed" / "measured.json").read_text())
-SMALL = measure.Plan(repeats=1, depths=(1,), widths=(8,), steps=20, varied=({"time": 10},), whole=False)
+SMALL = measure.Plan(repeats=1, depths=(1,), widths=(8,), steps=20, varied=({"time": 10},), engines=(8,), whole=False)
 
 
 def test_every_contender_learns_the_same_task(tmp_path: Path) -> None:
@@ -50,7 +50,8 @@ def test_the_record_has_every_part_and_can_be_printed(
     assert main(["speed", "--repeats", "1", "--no-whole", "--out", str(tmp_path / "speed.json")]) == 0
     found = json.loads((tmp_path / "speed.json").read_text())
     assert capsys.readouterr().out.strip() == table.markdown(found)
-    assert found.keys() == MEASURED.keys() - {"whole"}
+    assert found.keys() - {"engines"} == MEASURED.keys() - {"whole", "engines"}
+    assert set(found["engines"]["rows"][0]["seconds"]) >= {"torch", "batched"}
     (cell,) = found["cells"]
     assert set(cell["seconds"]) == set(found["megabytes"]) == {PLAIN, BARE, STRATA}
     assert all(seconds > 0 for times in cell["seconds"].values() for seconds in times)

@@ -14,6 +14,7 @@ from benchmark.recurrence import library
 from benchmark.speed import whole
 from benchmark.speed.cell import Cell
 from benchmark.speed.contenders import BARE, PLAIN, STRATA, Contender, running
+from benchmark.speed.engines import engines
 
 CONTENDERS = (Contender(PLAIN, "plain"), Contender(BARE, "bare"), Contender(STRATA, "strata"))
 TORCH = "torch's layers in place of our kernel"
@@ -39,6 +40,8 @@ class Plan:
     widths: Sequence[int] = WIDTHS
     steps: int = 500
     varied: Sequence[Mapping[str, int]] = VARIED
+    engines: Sequence[int] = (8, 16, 24, 32, 48, 64, 96, 128)
+    """Widths at which engines are compared."""
     whole: bool = True
 
 
@@ -56,6 +59,7 @@ def measure(plan: Plan, say: Say) -> dict[str, Any]:
     found["cells"], found["megabytes"] = _in_turns(CONTENDERS, grid, plan.repeats, say)
     found["levers"] = _levers(plan, say)
     found["growth"] = _growth(plan, say)
+    found["engines"] = engines(plan.engines, plan.repeats, say)
     if plan.whole:
         found["whole"] = _whole(plan, say)
     from benchmark.speed.profile import shares

@@ -14,6 +14,7 @@ HOUR = 3600.0
 def markdown(found: Mapping[str, Any]) -> str:
     """Every table of the record, with a heading and the machine."""
     parts = [_machine(found), _cells(found), _whole(found["whole"]) if "whole" in found else ""]
+    parts += [_engines(found["engines"])] if "engines" in found else []
     parts += [_levers(found["levers"]), _growth(found["growth"]), _profile(found["profile"])]
     return "\n\n".join(filter(None, parts))
 
@@ -70,6 +71,21 @@ def _whole(rows: Sequence[Mapping[str, Any]]) -> str:
     ]
     heads = ["whole study", "workers", "trainings", "seconds", "trainings an hour", "against (a)"]
     return f"**A small study from the command to its end**, imports and stores included.\n\n{_table(heads, body)}"
+
+
+def _engines(found: Mapping[str, Any]) -> str:
+    names = list(dict.fromkeys(name for row in found["rows"] for name in row["seconds"]))
+    body = [
+        [
+            row["width"],
+            row["replicas"],
+            *(f"{1000 * median(row['seconds'][name]):.2f}" if name in row["seconds"] else "" for name in names),
+            min(row["seconds"], key=lambda name: median(row["seconds"][name])),
+        ]
+        for row in found["rows"]
+    ]
+    said = "**Engines of the layers**: ms of a forward and backward pass of one stack of two layers, on "
+    return f"{said}{found['device']}.\n\n{_table(['width', 'side by side', *names, 'fastest'], body)}"
 
 
 def _levers(levers: Mapping[str, Sequence[float]]) -> str:
