@@ -34,8 +34,8 @@ def train(
 
     Returns the results of those that finished and, by key, the checkpoints of those that did not. Specs of one arm are
     trained side by side. On one machine type a spec gives the same numbers, in whatever company, and however its
-    training is cut. Raises whatever a training raises; the
-    executor that called makes that a `failed` result.
+    training is cut; its `seconds` are its share of the time. Raises whatever a training raises; the executor that
+    called makes that `failed` results.
     """
     given, results, unfinished = checkpoints or {}, [], {}
     groups: dict[tuple[str, int], list[RunSpec]] = {}
