@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -47,7 +48,14 @@ class _Study(NamedTuple):
 def require(planned: Sequence[Group]) -> None:
     """Raises UserError, one line with the name of the check, for the first that fails."""
     from benchmark.probe import look  # imported late: torch is loaded when a study is to run
+    from benchmark.recurrence import engines
 
+    engine = os.environ.get("STRATA_ENGINE", "")
+    if engine and engine not in engines():
+        raise UserError(
+            f"STRATA_ENGINE={engine}: this machine has {', '.join(engines())}; unset it, and the fastest known for a "
+            "width is taken"
+        )
     asked = [(group, next(conduct(group, 1))) for group in planned]
     order_seed = asked[0][1][0].spec.seeds.order
     shapes = {(arm.depth, group.variant) for group in planned for arm in group.arms}

@@ -13,6 +13,7 @@ import ctypes
 import os
 from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -67,6 +68,11 @@ def library() -> Library | None:
         if path.exists():
             return Library(path)
     return None
+
+
+def engines() -> list[str]:
+    """What STRATA_ENGINE may ask for on this machine."""
+    return ["torch", *(["native"] if library() else []), "batched", *(["triton"] if find_spec("triton") else [])]
 
 
 def chosen(weight_hh: Any) -> Library | None:

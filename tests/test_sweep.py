@@ -273,6 +273,15 @@ def test_a_change_of_the_family_after_looking_is_exploratory(workspace: Path) ->
     assert (workspace / "results" / NAME / "verdict-1.json").exists()
 
 
+def test_an_engine_that_is_not_there_is_said_before_anything_is_written(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRATA_ENGINE", "cudnn")
+    with pytest.raises(UserError, match=r"STRATA_ENGINE=cudnn: this machine has torch, .*batched"):
+        run(workspace)
+    assert not (workspace / "results").exists()
+
+
 def test_a_second_sweep_of_a_running_study_is_refused(workspace: Path) -> None:
     from benchmark.journal import study_lock
     from benchmark.workspace import Workspace

@@ -12,6 +12,8 @@ from benchmark.company import POPULATION
 DEPTH, TIME, BATCH = 2, 50, 32
 CALLS = 10
 """Forward and backward passes of one timing."""
+WIDEST = 128
+"""Cells, of Triton's kernel."""
 
 
 def engines(widths: Sequence[int], repeats: int, say: Callable[[str], None]) -> dict[str, Any]:
@@ -48,13 +50,10 @@ def engines(widths: Sequence[int], repeats: int, say: Callable[[str], None]) -> 
 
 def asked(device: str, width: int) -> list[str]:
     """Engines that can compute such a layer here."""
-    from importlib.util import find_spec
+    from benchmark.recurrence import engines as here
 
-    from benchmark.recurrence import library
-
-    if device == "cpu":
-        return ["torch", *(["native"] if library() else []), "batched"]
-    return ["torch", "batched", *(["triton"] if find_spec("triton") and width <= 128 else [])]
+    fit = {"native": device == "cpu", "triton": device == "cuda" and width <= WIDEST}
+    return [name for name in here() if fit.get(name, True)]
 
 
 def _pass(name: str, replicas: int, width: int, device: str) -> Callable[[], None]:

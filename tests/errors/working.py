@@ -95,6 +95,8 @@ RUNNING = Group(
              "before anything is spent.", "tests/test_verbs.py::test_a_task_that_cannot_be_trained_is_told_by_plan"),
         Line("failed before anything was trained", "The comparison would not be fair, and the check says why.",
              "tests/test_planted_bugs.py::test_a_study_with_the_bug_does_not_start"),
+        Line("STRATA_ENGINE=…: this machine has", "A misspelt engine, or one that was not built or installed here.",
+             SWEEP + "test_an_engine_that_is_not_there_is_said_before_anything_is_written"),
         Line("workers die as they start", "Often too little memory; fewer `--workers` need less.",
              "tests/test_executors.py::test_workers_that_cannot_start_are_an_error"),
         Line("another sweep of this study is running", "Two would train the same things twice.",
