@@ -101,12 +101,14 @@ def sweep(
     asked_as: str = "",
     options: Sequence[str] = (),
     cluster: Cluster | None = None,
+    side_by_side: int | None = None,
     show: bool = True,
 ) -> Ending:
     """Run the study to its verdict, or continue it, and print the verdict and what comes next (unless not to `show`).
 
     Raises UserError before anything is written where it must refuse. `asked_as` is what the person typed for the
     study, `options` the workspace as they typed it. A `cluster` trains in place of `workers` of this machine.
+    A worker steps at most `side_by_side` trainings at once.
     """
     with ExitStack() as stack:
         session = open_session(study, workspace, console, stack, more_seeds)
@@ -132,6 +134,7 @@ def sweep(
                 on_retry=progress.retry,
                 expected_seconds=progress.expected,
                 before_confirmation=session.freeze,
+                side_by_side=side_by_side,
             )
             progress.already_done(session.journal.results(), session.journal.failures())
             concluded = bool(session.journal.of_kind("concluded"))

@@ -63,6 +63,8 @@ class Driver:
     on_retry: Callable[[RunSpec, RunResult], None] = lambda spec, result: None
     expected_seconds: Callable[[RunSpec], float] = lambda spec: 60.0
     before_confirmation: Callable[[], None] = lambda: None
+    side_by_side: int | None = None
+    """Most trainings of a job; POPULATION when None."""
     requests: list[Request] = field(default_factory=list)
     """Everything asked so far, in the order of asking within a group."""
     _results: dict[str, RunResult] = field(default_factory=dict)
@@ -126,7 +128,7 @@ class Driver:
     def _dispatch(self) -> None:
         """Hand over what waits; what goes together is one job, as long as there is a job for every worker."""
         specs, self._waiting = self._waiting, []
-        most = min(POPULATION, math.ceil(len(specs) / max(1, self.executor.capacity)))
+        most = min(self.side_by_side or POPULATION, math.ceil(len(specs) / max(1, self.executor.capacity)))
         groups: dict[tuple[str, int | None], list[RunSpec]] = {}
         for spec in specs:
             groups.setdefault((spec.together, self._segment_end(spec)), []).append(spec)

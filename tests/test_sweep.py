@@ -156,10 +156,19 @@ def test_trained_one_by_one_or_side_by_side(
 
 
 @pytest.mark.parametrize(
-    ("workers", "sizes"), [(1, [4, 4, 1]), (2, [4, 4, 1]), (4, [3, 3, 2, 1]), (100, [1] * 9)], ids=str
+    ("workers", "asked", "sizes"),
+    [
+        (1, None, [4, 4, 1]),
+        (2, None, [4, 4, 1]),
+        (4, None, [3, 3, 2, 1]),
+        (100, None, [1] * 9),
+        (1, 1, [1] * 9),
+        (1, 64, [8, 1]),
+    ],
+    ids=str,
 )
 def test_jobs_are_populations_as_long_as_every_worker_has_one(
-    workers: int, sizes: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workers: int, asked: int | None, sizes: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submitted: list[tuple[str, ...]] = []
 
@@ -173,7 +182,7 @@ def test_jobs_are_populations_as_long_as_every_worker_has_one(
     monkeypatch.setattr(sweep.Driver, "_segment_end", lambda self, spec: None)
     specs = [*(tiny_spec(seed=seed) for seed in range(8)), tiny_spec(depth=2)]
     with Journal.open(tmp_path / "journal.jsonl") as journal:
-        driver = sweep.Driver(journal, Recorder(), tmp_path)  # type: ignore[arg-type]
+        driver = sweep.Driver(journal, Recorder(), tmp_path, side_by_side=asked)  # type: ignore[arg-type]
         for spec in specs:
             driver._wait_for(spec)
         driver._dispatch()

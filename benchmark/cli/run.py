@@ -26,6 +26,7 @@ from benchmark.cli.app import (
     app,
     cores,
 )
+from benchmark.company import POPULATION
 from benchmark.errors import UserError
 
 OWN = "Your own series"
@@ -44,6 +45,13 @@ def sweep(
     ] = None,
     seeds: Annotated[str, typer.Option(help="+N: go on to the next declared look, N seeds later.")] = "",
     workers: WorkersOption = None,
+    side_by_side: Annotated[
+        int | None,
+        typer.Option(
+            help=f"Most trainings of an arm that a worker steps at once; default {POPULATION}. No bit of a "
+            "CPU's numbers depends on it."
+        ),
+    ] = None,
     overrides: SetOption = None,
     workspace: WorkspaceOption = None,
     quiet: QuietOption = False,
@@ -118,6 +126,8 @@ def sweep(
     more = _more_seeds(seeds)
     if workers is not None and workers < 0:
         raise UserError(f"--workers is {workers}: give 0 or more")
+    if side_by_side is not None and side_by_side < 1:
+        raise UserError(f"--side-by-side is {side_by_side}: give 1 or more")
     cluster = Cluster.asked(scheduler, scheduler_file, tls, insecure, instead=workers is not None)
     if csv is None:
         texts = {
@@ -185,6 +195,7 @@ def sweep(
             asked_as=asked_as,
             options=options,
             cluster=cluster,
+            side_by_side=side_by_side,
         )
     except KeyboardInterrupt:
         again = " ".join(["strata sweep", asked_as, *([shlex.join(there)] if there else [])])

@@ -93,6 +93,8 @@ COMMANDS = Group(
         Line("that belongs to Strata is missing", "The installation is incomplete.", shadowed(False)),
         Line("--workers is …: give 0 or more", "A count of processes below 0; 0 trains in the process itself.",
              command("sweep laptop --workers -1")),
+        Line("--side-by-side is …: give 1 or more", "So many trainings of an arm are stepped at once by a worker.",
+             command("sweep smoke --side-by-side 0")),
         Line("--seeds is '…': give how many more", "`--seeds` of a sweep adds to the seeds that are there.",
              command("sweep laptop --seeds 10")),
         Line("is a table and no study", "`--csv` was forgotten before the name of a file.",
