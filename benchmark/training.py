@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -20,7 +21,7 @@ from benchmark.lightning import Member
 from benchmark.lstm import StackedLSTM
 from benchmark.recurrence import engine
 from benchmark.sizing import measure, network_shape
-from benchmark.spec import RunResult, RunSpec
+from benchmark.spec import RunResult, RunSpec, failed
 from benchmark.state import save, steps_done
 from tasks import registry
 
@@ -34,8 +35,9 @@ def train(
 
     Returns the results of those that finished and, by key, the checkpoints of those that did not. Specs of one arm are
     trained side by side. On one machine type a spec gives the same numbers, in whatever company, and however its
-    training is cut; its `seconds` are its share of the time. Raises whatever a training raises; the executor that
-    called makes that `failed` results.
+    training is cut; its `seconds` are its share of the time. Where one of several raises, each is trained
+    by itself, and what raises again is a `failed` result. One alone raises whatever its training raises; the executor
+    that called makes that a `failed` result.
     """
     given, results, unfinished = checkpoints or {}, [], {}
     groups: dict[tuple[str, int], list[RunSpec]] = {}
@@ -43,12 +45,29 @@ def train(
         done = steps_done(given[spec.key]) if spec.key in given else 0
         groups.setdefault((spec.together, done), []).append(spec)
     for group in groups.values():
-        for member, outcome in zip(*_train(group, until, given), strict=True):
+        try:
+            outcomes = _train(group, until, given)[1]
+        except Exception:
+            if len(specs) == 1:
+                raise
+            outcomes = []
+        if not outcomes:  # out of the handler, or a traceback would tell of both tries
+            outcomes = [_alone(spec, until, given) for spec in group]
+        for spec, outcome in zip(group, outcomes, strict=True):
             if isinstance(outcome, RunResult):
                 results.append(outcome)
             else:
-                unfinished[member.spec.key] = outcome
+                unfinished[spec.key] = outcome
     return results, unfinished
+
+
+def _alone(spec: RunSpec, until: int | None, checkpoints: Mapping[str, bytes]) -> RunResult | bytes:
+    """One of a group that raised, or that a device's memory did not hold: only what fails by itself has failed."""
+    torch.cuda.empty_cache()  # does nothing where CUDA was not started
+    try:
+        return _train([spec], until, checkpoints)[1][0]
+    except Exception:
+        return failed(spec.key, traceback.format_exc())
 
 
 def train_one(

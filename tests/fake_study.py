@@ -81,7 +81,12 @@ def conducted(folder: Path, study: Study, made: Made = made_up, *, stop: int | N
     with Journal.open(folder / "journal.jsonl") as journal:
         session = Session(study, Console(quiet=True), groups(study), folder, journal, seeds or study.confirmation.seeds)
         driver = Driver(
-            journal, SerialExecutor(train), folder, on_result=kill_in_time, before_confirmation=session.freeze
+            journal,
+            SerialExecutor(train),
+            folder,
+            on_result=kill_in_time,
+            before_confirmation=session.freeze,
+            side_by_side=1,  # a kill after so many results is one after just so many
         )
         try:
             driver.run(session.groups, session.seeds)

@@ -72,6 +72,7 @@ NOT_RUN = {
         "--seeds",
         "+10",
     ): "it goes on from a study of 17 minutes; tests/test_sweep.py goes on from a tiny one",
+    ("sweep", "--side-by-side", "64"): "for a GPU; tests/test_sweep.py looks at the jobs that it makes",
     ("sweep", "speech"): "hours; a tiny study of every family is among the proofs of tests/test_families.py",
     ("sweep", "phase"): "hours",
     ("sweep", "my.yaml"): "a name that stands for yours",

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmark import lightning
+from benchmark import lightning, training
 from benchmark.batches import BatchOrder
 from benchmark.lstm import StackedLSTM, build, parameters_of
 from benchmark.population import learning_rate
@@ -140,3 +140,20 @@ def test_specs_that_do_not_go_together_are_trained_apart() -> None:
     found, _ = train(specs)
     assert {one.key: scores(one) for one in found} == {spec.key: scores(train_one(spec)) for spec in specs}
     assert all(isinstance(one, RunResult) for one in found)
+
+
+def test_one_that_raises_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    specs = [tiny_spec(seed=seed) for seed in range(3)]
+    original = training._train
+
+    def breaks(given: Any, *arguments: Any, **how: Any) -> Any:
+        if any(spec.seeds.replicate == 1 for spec in given):
+            raise RuntimeError("planted in a test")
+        return original(given, *arguments, **how)
+
+    monkeypatch.setattr(training, "_train", breaks)
+    found, unfinished = train(specs)
+    assert [one.status for one in found] == ["done", "failed", "done"] and not unfinished
+    assert "RuntimeError: planted in a test" in (found[1].error or "")
+    with pytest.raises(RuntimeError, match="planted"):
+        train(specs[1:2])

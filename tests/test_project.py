@@ -135,6 +135,7 @@ def test_the_checks_script_runs_lint_tests_proofs_and_a_browser() -> None:
         "lint",
         "test",
         "proofs",
+        "test-triton",
         "test-browser",
         "test-cluster",
         "scale",

@@ -90,14 +90,15 @@ def test_failed_trainings_show_their_tracebacks(
     """Tried three times, then the arm is incomplete and the study still ends."""
     from benchmark import training
 
-    original = training.train_one
+    original = training._train
 
-    def breaks(spec, *arguments, **how):
-        if spec.depth == 2 and spec.reads_test and spec.task == "recall" and spec.seeds.replicate == 1:
-            raise RuntimeError("planted in a test")
-        return original(spec, *arguments, **how)
+    def breaks(specs, *arguments, **how):
+        for spec in specs:
+            if spec.depth == 2 and spec.reads_test and spec.task == "recall" and spec.seeds.replicate == 1:
+                raise RuntimeError("planted in a test")
+        return original(specs, *arguments, **how)
 
-    monkeypatch.setattr(training, "train_one", breaks)
+    monkeypatch.setattr(training, "_train", breaks)
     monkeypatch.chdir(tmp_path)
     run(tmp_path)
     text = said(capsys, "runs", NAME, "--failed")
