@@ -9,6 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+WIDEST = 128
+"""Cells that Triton's kernel computes: beyond it the weights of four gates are far more than the registers hold."""
+
 
 def recur_at_once(below: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor, engine: str) -> Tensor:
     """As `benchmark.recurrence.recur`. Raises RuntimeError where the engine cannot compute these tensors."""

@@ -15,12 +15,12 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from benchmark.at_once import WIDEST
+
 SEQUENCES = 32
 """Most sequences of one program."""
 SMALLEST = 16
 """Least side of a product of matrices in Triton."""
-WIDEST = 128
-"""Cells. Beyond it the four gates' weights are far more than a multiprocessor's registers."""
 
 
 @triton.jit

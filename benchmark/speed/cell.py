@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from benchmark.company import POPULATION
@@ -50,13 +50,13 @@ class Cell:
 
     def specs(self) -> list[RunSpec]:
         """What Strata is asked for it: as many trainings of it as are stepped side by side."""
-        return [self.spec(self.seed + number) for number in range(self.company)]
+        return [replace(self, seed=self.seed + number).spec() for number in range(self.company)]
 
-    def spec(self, seed: int = 0) -> RunSpec:
+    def spec(self) -> RunSpec:
         """The same training as Strata is asked for it; the test split is not read, as the others do not read it."""
         from benchmark.spec import Hyperparameters, RunSpec, Seeds
 
-        seeds = dict.fromkeys(("data", "initialisation", "order", "dropout"), seed)
+        seeds = dict.fromkeys(("data", "initialisation", "order", "dropout"), self.seed)
         return RunSpec(
             task=TASK,
             task_parameters=self.task().parameters(),
@@ -66,7 +66,7 @@ class Cell:
             hyperparameters=Hyperparameters(
                 learning_rate=self.learning_rate, batch_size=self.batch_size, clip_norm=CLIP
             ),
-            seeds=Seeds(replicate=seed, **seeds),
+            seeds=Seeds(replicate=self.seed, **seeds),
             steps=self.steps,
             validate_every=self.validate_every,
         )

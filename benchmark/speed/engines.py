@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from benchmark.at_once import WIDEST
 from benchmark.company import POPULATION
 
 DEPTH, TIME, BATCH = 2, 50, 32
 CALLS = 10
 """Forward and backward passes of one timing."""
-WIDEST = 128
-"""Cells, of Triton's kernel."""
 
 
 def engines(widths: Sequence[int], repeats: int, say: Callable[[str], None]) -> dict[str, Any]:
@@ -32,10 +31,10 @@ def engines(widths: Sequence[int], repeats: int, say: Callable[[str], None]) -> 
         for replicas in (POPULATION, 64) if device == "cuda" else (POPULATION,):
             for width in widths:
                 say(f"engines: {replicas} stacks of width {width}")
-                passes = {name: _pass(name, replicas, width, device) for name in asked(device, width)}
-                seconds: dict[str, list[float]] = {name: [] for name in passes}
+                run = _pass(replicas, width, device)
+                seconds: dict[str, list[float]] = {name: [] for name in asked(device, width)}
                 for repeat in range(repeats + 1):
-                    for name, run in passes.items():
+                    for name in seconds:
                         os.environ["STRATA_ENGINE"] = name
                         took = _timed(run, device) / replicas
                         if repeat:  # a first round warms
@@ -56,7 +55,7 @@ def asked(device: str, width: int) -> list[str]:
     return [name for name in here() if fit.get(name, True)]
 
 
-def _pass(name: str, replicas: int, width: int, device: str) -> Callable[[], None]:
+def _pass(replicas: int, width: int, device: str) -> Callable[[], None]:
     import torch
 
     from benchmark.lstm import build

@@ -8,8 +8,8 @@ from collections import defaultdict
 from benchmark.speed.cell import Cell
 
 GROUPS = (
-    ("layers, forward", ("StackedRecurrence", "aten::lstm", "aten::mkldnn_rnn_layer")),
-    ("layers, backward", ("StackedRecurrenceBackward", "MkldnnRnnLayerBackward0", "aten::mkldnn_rnn_layer_backward")),
+    ("layers, forward", ("Recurrence", "aten::lstm", "aten::mkldnn_rnn_layer")),
+    ("layers, backward", ("RecurrenceBackward", "MkldnnRnnLayerBackward0", "aten::mkldnn_rnn_layer_backward")),
     (
         "optimiser and clipping",
         ("aten::linalg_vector_norm", "aten::lerp_", "aten::addcmul_", "aten::sqrt", "aten::div_", "aten::sub_"),
