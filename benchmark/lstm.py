@@ -79,11 +79,6 @@ class StackedLSTM(nn.Module):
         nn.init.zeros_(self.readout.bias)
         return self
 
-    def gradient_norms(self) -> list[float]:
-        """Length of the last backward pass's gradient in the weights of every layer, the lowest first."""
-        layers = [[p.grad for p in layer.parameters() if p.grad is not None] for layer in self.layers]
-        return torch.stack([torch.nn.utils.get_total_norm(gradients) for gradients in layers]).tolist()
-
     def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> Tensor:
         """`lengths` `(batch,)` are the steps that count. Trained by `benchmark.stacked`, which drops out too."""
         below = (inputs if self.table is None else self.table(inputs)).transpose(0, 1)

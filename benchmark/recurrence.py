@@ -26,7 +26,7 @@ LEVELS = {0: ("plain", 16), 1: ("avx2", 32), 2: ("avx512", 64)}
 PRECISIONS = {torch.float32: "single", torch.float64: "double"}
 WIDEST = {"avx512": 28}
 """Most cells at which our kernel is taken, by its vectors, timed once by hand on one machine each; at any width with
-others. `strata speed` times both kernels at one width.
+others. `strata speed` times the engines by width.
 """
 TORCH = "torch-lstm"
 AT_ONCE = ("batched", "triton")
@@ -83,6 +83,11 @@ def chosen(weight_hh: Any) -> Library | None:
         return None
     width = weight_hh.shape[-1]
     return kernel if asked == "native" or width <= WIDEST.get(kernel.name, width) else None
+
+
+def in_kernel(below: Tensor, weight_hh: Any) -> bool:
+    """Whether our kernel computes these layers on this input."""
+    return below.dtype == weight_hh.dtype and not torch.is_autocast_enabled("cpu") and chosen(weight_hh) is not None
 
 
 class Recurrence(torch.autograd.Function):
@@ -145,7 +150,7 @@ def recur(below: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor) -> 
         from benchmark.at_once import recur_at_once  # imported late: triton is seldom there
 
         return recur_at_once(below, weight_ih, weight_hh, bias, asked)
-    if chosen(weight_hh) is not None and below.dtype == weight_hh.dtype and not torch.is_autocast_enabled("cpu"):
+    if in_kernel(below, weight_hh):
         return Recurrence.apply(below, weight_ih, weight_hh, bias)[0]
     state = below.new_zeros(1, below.shape[2], weight_hh.shape[2])
     hidden = [
@@ -172,9 +177,7 @@ class LSTMLayer(nn.LSTM):
             below.device.type == "cpu"
             and below.dim() == 3
             and below.numel() > 0
-            and below.dtype == self.weight_hh_l0.dtype
-            and not torch.is_autocast_enabled("cpu")
-            and chosen(self.weight_hh_l0) is not None
+            and in_kernel(below, self.weight_hh_l0)
         )
 
 
