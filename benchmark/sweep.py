@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from benchmark.company import POPULATION
 from benchmark.conduct import Asked, Domain, Request, conduct
@@ -49,6 +49,14 @@ class _Conductor:
     group: Group
     asks: Asked
     batch: list[Request]
+
+
+class _Segment(NamedTuple):
+    """What one training is asked next: the step to stop at, None for its last, and what it goes on from."""
+
+    spec: RunSpec
+    until: int | None = None
+    checkpoint: bytes | None = None
 
 
 @dataclass
@@ -129,26 +137,27 @@ class Driver:
         """Hand over what waits; what goes together is one job, as long as there is a job for every worker."""
         specs, self._waiting = self._waiting, []
         most = min(self.side_by_side or POPULATION, math.ceil(len(specs) / max(1, self.executor.capacity)))
-        groups: dict[tuple[str, int | None], list[RunSpec]] = {}
-        for spec in specs:
-            groups.setdefault((spec.together, self._segment_end(spec)), []).append(spec)
-        for (_, until), group in groups.items():
+        groups: dict[tuple[str, int | None], list[_Segment]] = {}
+        for segment in map(self._segment, specs):
+            groups.setdefault((segment.spec.together, segment.until), []).append(segment)
+        for group in groups.values():
             jobs = math.ceil(len(group) / most)
             for job in range(jobs):
-                self._submit(group[job::jobs], until)
+                self._submit(group[job::jobs])
 
-    def _segment_end(self, spec: RunSpec) -> int | None:
-        segment = self._specs[spec.key][0].group.study.training.segment_steps
-        if segment is None:
-            return None
+    def _segment(self, spec: RunSpec) -> _Segment:
+        steps = self._specs[spec.key][0].group.study.training.segment_steps
+        if steps is None:
+            return _Segment(spec)
         path = self._checkpoint(spec.key)
-        return (_steps_done(path.read_bytes() if path.exists() else None) // segment + 1) * segment
+        checkpoint = path.read_bytes() if path.exists() else None
+        return _Segment(spec, (_steps_done(checkpoint) // steps + 1) * steps, checkpoint)
 
-    def _submit(self, specs: Sequence[RunSpec], until: int | None) -> None:
-        paths = {spec.key: self._checkpoint(spec.key) for spec in specs if until is not None}
-        checkpoints = {key: path.read_bytes() for key, path in paths.items() if path.exists()}
+    def _submit(self, segments: Sequence[_Segment]) -> None:
+        specs = tuple(segment.spec for segment in segments)
+        checkpoints = {one.spec.key: one.checkpoint for one in segments if one.checkpoint is not None}
         limit = time_limit(sum(map(self.expected_seconds, specs)))
-        self.executor.submit(Job(tuple(specs), until, checkpoints, limit))
+        self.executor.submit(Job(specs, segments[0].until, checkpoints, limit))
 
     def _receive(self, outcomes: Sequence[Outcome]) -> None:
         """Commit what came in together, synced once, then tell it one by one."""
@@ -174,7 +183,7 @@ class Driver:
         if result.status == "failed" and not settled(spec.key, {spec.key: result}, self.journal.failures()):
             self.on_retry(spec, result)
             self._in_flight.add(spec.key)
-            self._submit([spec], self._segment_end(spec))  # alone: what fails shall fail no other twice
+            self._submit([self._segment(spec)])  # alone: what fails shall fail no other twice
             return
         self._results[spec.key] = result = self.journal.standing(spec.key)  # one copy of it, not two
         self._checkpoint(spec.key).unlink(missing_ok=True)

@@ -40,10 +40,9 @@ def train(
     that called makes that a `failed` result.
     """
     given, results, unfinished = checkpoints or {}, [], {}
-    groups: dict[tuple[str, int], list[RunSpec]] = {}
+    groups: dict[str, list[RunSpec]] = {}
     for spec in specs:
-        done = steps_done(given[spec.key]) if spec.key in given else 0
-        groups.setdefault((spec.together, done), []).append(spec)
+        groups.setdefault(spec.together, []).append(spec)
     for group in groups.values():
         try:
             outcomes = _train(group, until, given)[1]
@@ -95,12 +94,12 @@ def _train(
     checkpoints: Mapping[str, bytes] = MappingProxyType({}),
     chunk: int | None = None,
 ) -> tuple[list[Member], list[RunResult | bytes]]:
-    """Specs that go together and are as far along, and what became of each."""
+    """Specs that go together, and what became of each."""
     started, first = time.perf_counter(), specs[0]
     torch.set_flush_denormal(True)  # belongs to the thread; with it off, numbers and speed could differ
     task = registry.create(first.task, {**first.task_parameters, **first.task_locations})
     module = lightning.StackedLSTMModule(specs, task, checkpoints)
-    start = steps_done(checkpoints[first.key]) if first.key in checkpoints else 0
+    start = min(steps_done(checkpoints[spec.key]) if spec.key in checkpoints else 0 for spec in specs)
     lightning.fit(module, lightning.chunk_ends(first, start, first.steps if until is None else until, chunk))
     size = measure(depth=first.depth, width=first.width, variant=first.variant, time=task.time, **network_shape(task))
     ran, versions = engine(module.members[0].network, first.precision), lightning.versions()

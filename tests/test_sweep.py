@@ -179,7 +179,7 @@ def test_jobs_are_populations_as_long_as_every_worker_has_one(
             submitted.append(tuple(spec.key for spec in job.specs))
             assert len({spec.together for spec in job.specs}) == 1
 
-    monkeypatch.setattr(sweep.Driver, "_segment_end", lambda self, spec: None)
+    monkeypatch.setattr(sweep.Driver, "_segment", lambda self, spec: sweep._Segment(spec))
     specs = [*(tiny_spec(seed=seed) for seed in range(8)), tiny_spec(depth=2)]
     with Journal.open(tmp_path / "journal.jsonl") as journal:
         driver = sweep.Driver(journal, Recorder(), tmp_path, side_by_side=asked)  # type: ignore[arg-type]
