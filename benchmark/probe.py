@@ -87,10 +87,11 @@ def look(depth: int, variant: Variant, *, dropout: float, order_seed: int) -> Se
         torch.default_generator.manual_seed(depth)
         network = StackedNetworks([StackedLSTM(depth=depth, width=WIDTH, variant=variant, **network_shape(task))])
         inputs = torch.from_numpy(task.data("train", 0).inputs)
-        outputs = [network.forward(network.values, inputs)]
+        named, outputs = network.named(network.values), [network.forward(network.values, inputs)]
         for seed in (0, 0, 1):
-            outputs.append(network.forward(network.values, inputs, None, [_draws(dropout, seed)]))
-            passed = network.passed_up(network.named(network.values), inputs, None, [_draws(dropout, seed)])
+            draws = [Dropout(dropout, torch.Generator().manual_seed(seed))]
+            passed = network.passed_up(named, inputs, None, draws)
+            outputs.append(network.read_out(named, passed))
             zeros += [float((layer == 0).float().mean()) for layer in passed]
         before = torch.get_rng_state()
         batches, order = BatchOrder(seed=order_seed, sequences=SEQUENCES, batch_size=BATCH), ""
@@ -98,10 +99,6 @@ def look(depth: int, variant: Variant, *, dropout: float, order_seed: int) -> Se
             order = chain(order, batches.indices(step))
         apart = torch.equal(before, torch.get_rng_state())
     return Seen(outputs, zeros, order, apart)
-
-
-def _draws(rate: float, seed: int) -> Dropout:
-    return Dropout(rate, torch.Generator().manual_seed(seed))
 
 
 @contextmanager

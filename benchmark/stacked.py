@@ -68,7 +68,10 @@ class StackedNetworks:
         `dropout` has one for every replica, or none where nothing is dropped.
         """
         named = self.named(values)
-        outputs = self.passed_up(named, inputs, lengths, dropout)
+        return self.read_out(named, self.passed_up(named, inputs, lengths, dropout), lengths)
+
+    def read_out(self, named: dict[str, Tensor], outputs: list[Tensor], lengths: Tensor | None = None) -> Tensor:
+        """What `forward` gives, from what the layers pass up."""
         top = torch.cat(outputs, dim=-1) if self.first.variant.readout == "all" else outputs[-1]
         weight, bias = named["readout.weight"], named["readout.bias"]
         if self.first.target == "sequence":
