@@ -34,6 +34,25 @@ def _tanh(x):  # type: ignore[no-untyped-def]
 
 
 @triton.jit
+def _load_gates(first, apart, inside):  # type: ignore[no-untyped-def]
+    """The four gates' tiles, which lie `apart` numbers from each other: i, f, g, o."""
+    return (
+        tl.load(first, mask=inside, other=0.0),
+        tl.load(first + apart, mask=inside, other=0.0),
+        tl.load(first + 2 * apart, mask=inside, other=0.0),
+        tl.load(first + 3 * apart, mask=inside, other=0.0),
+    )
+
+
+@triton.jit
+def _store_gates(first, apart, inside, i, f, g, o):  # type: ignore[no-untyped-def]
+    tl.store(first, i, mask=inside)
+    tl.store(first + apart, f, mask=inside)
+    tl.store(first + 2 * apart, g, mask=inside)
+    tl.store(first + 3 * apart, o, mask=inside)
+
+
+@triton.jit
 def _forward(projected, weight, hidden, gates, cells, time, batch, width, ROWS: tl.constexpr, UNITS: tl.constexpr):  # type: ignore[no-untyped-def]
     replica = tl.program_id(0).to(tl.int64)
     rows = tl.program_id(1) * ROWS + tl.arange(0, ROWS)
@@ -42,28 +61,22 @@ def _forward(projected, weight, hidden, gates, cells, time, batch, width, ROWS: 
     inside = (rows[:, None] < batch) & (units[None, :] < width)
     # Read transposed: column u of a gate's tile are the weights of its cell u.
     tile = weight + replica * 4 * width * width + units[None, :] * width + units[:, None]
-    size = width * width
-    to_i = tl.load(tile, mask=square, other=0.0)
-    to_f = tl.load(tile + size, mask=square, other=0.0)
-    to_g = tl.load(tile + 2 * size, mask=square, other=0.0)
-    to_o = tl.load(tile + 3 * size, mask=square, other=0.0)
+    to_i, to_f, to_g, to_o = _load_gates(tile, width * width, square)
     h = tl.zeros((ROWS, UNITS), tl.float32)
     c = tl.zeros((ROWS, UNITS), tl.float32)
     for t in range(time):
         first = (replica * time + t) * batch + rows[:, None]
         at, one = first * 4 * width + units[None, :], first * width + units[None, :]
         before = one + replica * batch * width  # cells have a row more, of zeros, before the first step
-        i = tl.load(projected + at, mask=inside, other=0.0) + tl.dot(h, to_i, input_precision="ieee")
-        f = tl.load(projected + at + width, mask=inside, other=0.0) + tl.dot(h, to_f, input_precision="ieee")
-        g = tl.load(projected + at + 2 * width, mask=inside, other=0.0) + tl.dot(h, to_g, input_precision="ieee")
-        o = tl.load(projected + at + 3 * width, mask=inside, other=0.0) + tl.dot(h, to_o, input_precision="ieee")
+        i, f, g, o = _load_gates(projected + at, width, inside)
+        i += tl.dot(h, to_i, input_precision="ieee")
+        f += tl.dot(h, to_f, input_precision="ieee")
+        g += tl.dot(h, to_g, input_precision="ieee")
+        o += tl.dot(h, to_o, input_precision="ieee")
         i, f, g, o = _sigmoid(i), _sigmoid(f), _tanh(g), _sigmoid(o)
         c = f * c + i * g
         h = tl.where(inside, o * _tanh(c), 0.0)
-        tl.store(gates + at, i, mask=inside)
-        tl.store(gates + at + width, f, mask=inside)
-        tl.store(gates + at + 2 * width, g, mask=inside)
-        tl.store(gates + at + 3 * width, o, mask=inside)
+        _store_gates(gates + at, width, inside, i, f, g, o)
         tl.store(cells + before + batch * width, c, mask=inside)
         tl.store(hidden + one, h, mask=inside)
 
@@ -76,11 +89,7 @@ def _backward(up, weight, gates, cells, deltas, time, batch, width, ROWS: tl.con
     square = (units[:, None] < width) & (units[None, :] < width)
     inside = (rows[:, None] < batch) & (units[None, :] < width)
     tile = weight + replica * 4 * width * width + units[:, None] * width + units[None, :]
-    size = width * width
-    of_i = tl.load(tile, mask=square, other=0.0)
-    of_f = tl.load(tile + size, mask=square, other=0.0)
-    of_g = tl.load(tile + 2 * size, mask=square, other=0.0)
-    of_o = tl.load(tile + 3 * size, mask=square, other=0.0)
+    of_i, of_f, of_g, of_o = _load_gates(tile, width * width, square)
     to_h = tl.zeros((ROWS, UNITS), tl.float32)
     to_c = tl.zeros((ROWS, UNITS), tl.float32)
     for back in range(time):
@@ -88,20 +97,14 @@ def _backward(up, weight, gates, cells, deltas, time, batch, width, ROWS: tl.con
         first = (replica * time + t) * batch + rows[:, None]
         at, one = first * 4 * width + units[None, :], first * width + units[None, :]
         before = one + replica * batch * width  # cells have a row more, of zeros, before the first step
-        i = tl.load(gates + at, mask=inside, other=0.0)
-        f = tl.load(gates + at + width, mask=inside, other=0.0)
-        g = tl.load(gates + at + 2 * width, mask=inside, other=0.0)
-        o = tl.load(gates + at + 3 * width, mask=inside, other=0.0)
+        i, f, g, o = _load_gates(gates + at, width, inside)
         squashed = _tanh(tl.load(cells + before + batch * width, mask=inside, other=0.0))
         last = tl.load(cells + before, mask=inside, other=0.0)
         h = tl.load(up + one, mask=inside, other=0.0) + to_h
         c = to_c + h * o * (1.0 - squashed * squashed)
         d_i, d_f = c * g * i * (1.0 - i), c * last * f * (1.0 - f)
         d_g, d_o = c * i * (1.0 - g * g), h * squashed * o * (1.0 - o)
-        tl.store(deltas + at, d_i, mask=inside)
-        tl.store(deltas + at + width, d_f, mask=inside)
-        tl.store(deltas + at + 2 * width, d_g, mask=inside)
-        tl.store(deltas + at + 3 * width, d_o, mask=inside)
+        _store_gates(deltas + at, width, inside, d_i, d_f, d_g, d_o)
         to_c = c * f
         to_h = tl.dot(d_i, of_i, input_precision="ieee") + tl.dot(d_f, of_f, input_precision="ieee")
         to_h += tl.dot(d_g, of_g, input_precision="ieee") + tl.dot(d_o, of_o, input_precision="ieee")
