@@ -12,12 +12,13 @@ _EQUAL = {"parameters": "equal parameters", "state": "equal total state", "flops
 
 def more(missing: int, replicates: str) -> str:
     """What an undecided contrast would need."""
+    if missing == 0:
+        unit = "folds" if replicates == "folds" else "seeds"
+        return f"0 more {unit}: these would show a difference of one margin, and what is left lies too near the margin"
     if replicates == "folds":
         return f"{missing} more folds would be needed, and the folds are fixed by the data"
     if replicates == "groups":
         return f"{missing} more seeds, and the test groups are fixed by the data"
-    if missing == 0:
-        return "0 more seeds: these would show a difference of one margin, and what is left lies too near the margin"
     return f"{missing} more seeds"
 
 

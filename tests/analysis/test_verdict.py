@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmark.analysis import sentences
 from benchmark.analysis.kinds import Judged
 from benchmark.analysis.verdict import TABLE, Case, Judgement, judge, rule
 
@@ -125,3 +126,20 @@ CLEAR = {
 )
 def test_judging_a_pair(changed: dict[str, float | None], judged: str) -> None:
     assert judge(**{**CLEAR, **changed}) == judged  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "missing, replicates, said",
+    [
+        (7, "seeds", "7 more seeds"),
+        (7, "folds", "7 more folds would be needed, and the folds are fixed by the data"),
+        (7, "groups", "7 more seeds, and the test groups are fixed by the data"),
+        (0, "seeds", "0 more seeds: these would show a difference of one margin, and what is left lies too near it"),
+        (0, "groups", "0 more seeds: these would show a difference of one margin, and what is left lies too near it"),
+        (0, "folds", "0 more folds: these would show a difference of one margin, and what is left lies too near it"),
+    ],
+)
+def test_what_is_lacking_is_told_and_nothing_is_needed_where_nothing_lacks(
+    missing: int, replicates: str, said: str
+) -> None:
+    assert sentences.more(missing, replicates).replace("the margin", "it") == said
