@@ -344,7 +344,7 @@ def test_a_verdict_that_does_not_stand_is_a_limit() -> None:
         verdict="undecided", words="one layer caught up",
     )  # fmt: skip
     found = claim([study(families("better", "better"), sensitivity=[fallen])], "depth-over-width")
-    assert any("one layer caught up" in limit for limit in found.limits)
+    assert "oil at 6,000: would not stand in one variation (one layer tuned more)" in found.limits
 
 
 def market(judged: Judged, yearly: bool, gain: float) -> list[Task]:

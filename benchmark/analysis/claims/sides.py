@@ -6,6 +6,7 @@ plain stacks are read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -133,7 +134,8 @@ def against_one(contrast: Contrast, study: Findings, studies: int) -> Side:
     if contrast.verdict in ("wider", "no practical difference"):
         settled = all(one in ("equivalent", "worse") for one in judged.values())
         return Side(frozenset(), equivalent, settled, "" if settled else _SEVERAL, basis)
-    return Side(reason=contrast.reason, basis=basis)
+    lacks_units = re.match(r"\d+ more ", contrast.reason)  # how many is the report's to tell, task by task
+    return Side(reason="open" if lacks_units else contrast.reason, basis=basis)
 
 
 def against_two(rows: Sequence[BeyondTwo], study: Findings, studies: int) -> Side:
@@ -178,9 +180,11 @@ def limits(study: Findings, contrasts: Iterable[Contrast]) -> list[str]:
     """What a verdict that decides must be read with: its steps, and any variation under which it does not stand."""
     several = list(contrasts)
     places = {(one.task, one.budget, one.match, one.variant) for one in several}
-    fallen = [one for one in study.sensitivity if one.stands is False]
+    fallen: dict[tuple[str, str], set[int]] = {}
+    for one in study.sensitivity:
+        if one.stands is False and (one.task, one.budget, one.match, one.variant) in places:
+            fallen.setdefault((one.task, one.kind), set()).add(one.budget)
     return unchecked(several) + [
-        f"{one.task}: does not stand in one variation ({one.kind}: {one.words})"
-        for one in fallen
-        if (one.task, one.budget, one.match, one.variant) in places
+        f"{task} at {', '.join(f'{budget:,}' for budget in sorted(budgets))}: would not stand in one variation ({kind})"
+        for (task, kind), budgets in fallen.items()
     ]
