@@ -56,6 +56,15 @@ def summaries(findings: Findings) -> list[Summary]:
     ]
 
 
+def line(one: Summary) -> str:
+    """`formants: at equal parameters wider (4 layers worse) at 3,000 and 6,000; at equal state undecided at 3,000.`"""
+    told = [
+        (f"at {match} " if match else "") + ", ".join(f"{words} at {listed(budgets)}" for words, budgets in said)
+        for match, said in one.matches
+    ]
+    return f"{one.task}: {'; '.join(told)}."
+
+
 def listed(numbers: list[int]) -> str:
     """`3,000, 6,000 and 12,000`; the budgets of a study."""
     *most, last = map(count, numbers)

@@ -13,6 +13,7 @@ from rich.text import Text
 from benchmark.analysis import fairness
 from benchmark.analysis.findings import Findings
 from benchmark.analysis.outcome import Contrast
+from benchmark.report import summary
 from benchmark.report.groups import name, ordered
 from benchmark.report.sensitivity import fallen
 from benchmark.report.words import (
@@ -87,14 +88,21 @@ def _ascii(text: str) -> str:
 
 
 def print_verdict(findings: Findings, console: Console) -> None:
-    """The answer alone: headline and controls, then a sentence for each task that was asked about."""
+    """The answer alone: headline and controls, then each task that was asked about.
+
+    A verdict is a sentence with its intervals; of a large study a task is a line, and its intervals stand in the table.
+    """
     bad = withheld(findings) or smoke(findings)
     unfair = fairness.unfair(findings.checks) if smoke(findings) else ""  # else the headline opens with it
     lines = [unfair, findings.headline] if bad else [*advice(findings), findings.controls_line, opening(findings)]
     for line in dict.fromkeys(sentence(line) for line in lines if line):
         _print(console, line, style="bold red" if bad else "bold")
-    for contrast in answers(findings):
-        _print(console, sentence(contrast.sentence), mark="- ")
+    counted = [] if bad else summary.tallies(findings)
+    for line in counted:
+        _print(console, line)
+    lines = [summary.line(one) for one in summary.summaries(findings)]
+    for line in lines if counted else [sentence(contrast.sentence) for contrast in answers(findings)]:
+        _print(console, line, mark="- ")
 
 
 def print_findings(findings: Findings, console: Console) -> None:

@@ -6,13 +6,15 @@ import dataclasses
 import re
 from xml.etree import ElementTree
 
+from matplotlib.figure import Figure
+
 from benchmark.analysis.findings import Findings
 from benchmark.report import words
 from benchmark.report.differences import controls
 from benchmark.report.grid import SHORT, grid, is_large
 from benchmark.report.page import page
 from benchmark.report.style import NARROW, WIDTH
-from benchmark.report.summary import summaries, tallies
+from benchmark.report.summary import line, summaries, tallies
 from tests.report.example import example
 from tests.report.reading import Reader
 
@@ -66,6 +68,41 @@ def test_controls_stand_apart_and_a_small_study_has_no_grid() -> None:
     assert found is not None and found.name == "controls"
 
 
+def test_a_copy_of_one_layer_has_a_row_and_a_mark_of_its_own() -> None:
+    findings = enlarged(example(), (3000,))
+    found = controls(findings)
+    assert found is not None
+    copies = {contrast.task for contrast in findings.contrasts if contrast.role == "A/A"}
+    titles = {
+        text.get_text().replace("\n", " ").replace("_ ", "_") for axes in found.figure.axes for text in axes.texts
+    }
+    assert copies and {f"A/A on {task}" for task in copies} <= {title.rstrip("*") for title in titles}
+    assert "A/A: one layer against its own copy" in foot(found.figure)
+    assert "A/A" not in foot(grid(findings).figure)
+
+
+def foot(figure: Figure) -> str:
+    """What stands below a picture."""
+    return str(figure.get_supxlabel())
+
+
+def test_a_star_is_explained_where_there_is_one() -> None:
+    findings = enlarged(example())
+    skilled = [dataclasses.replace(contrast, score="skill") for contrast in findings.contrasts]
+    assert "* in relative reduction" not in foot(grid(dataclasses.replace(findings, contrasts=skilled)).figure)
+    reduced = [dataclasses.replace(contrast, score="relative reduction") for contrast in findings.contrasts]
+    assert "* in relative reduction" in foot(grid(dataclasses.replace(findings, contrasts=reduced)).figure)
+
+
+def test_what_is_withheld_stands_above_the_marks() -> None:
+    findings = enlarged(example())
+    failing = [dataclasses.replace(control, passed=False) for control in findings.controls]
+    figure = grid(dataclasses.replace(findings, controls=failing)).figure
+    assert figure.legends[0].get_title().get_text() == "withheld: a control does not hold"
+    shown = controls(dataclasses.replace(findings, controls=failing))
+    assert shown is not None and shown.figure.legends[0].get_title().get_text() == ""
+
+
 def test_a_line_a_task_and_a_count_a_match() -> None:
     findings = enlarged(example())
     assert tallies(findings)[0] == "At equal parameters, 8 verdicts on 2 tasks at 4 sizes: 4 deeper, 4 undecided."
@@ -75,6 +112,8 @@ def test_a_line_a_task_and_a_count_a_match() -> None:
         ("equal parameters", [("deeper (2 layers)", everywhere)]), ("equal state", [("deeper (2 layers)", everywhere)])
     ]  # fmt: skip
     assert tallies(example()) == []
+    at_all = "deeper (2 layers) at 3,000, 6,000, 12,000 and 24,000"
+    assert line(formants) == f"formants: at equal parameters {at_all}; at equal state {at_all}."
 
 
 def test_the_page_of_a_large_study_folds_what_is_long() -> None:

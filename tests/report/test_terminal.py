@@ -13,6 +13,7 @@ from benchmark.analysis.findings import Findings
 from benchmark.report.terminal import print_findings
 from tests.analysis.fabricate import fabricate
 from tests.report.example import example
+from tests.report.test_grid import enlarged
 
 
 def shown(findings: Findings, width: int = 80) -> str:
@@ -50,6 +51,15 @@ def test_nothing_is_wider_than_80_columns_or_cut(match: tuple[str, ...]) -> None
         for contrast in case.contrasts:
             assert contrast.task in text.replace("\n", "") or contrast is long
     assert "[bold]" in shown(dataclasses.replace(findings, contrasts=[long]), width=200)
+
+
+def test_of_a_large_study_a_task_is_a_line_and_its_intervals_stand_in_the_table() -> None:
+    findings = enlarged(example())
+    text = shown(findings, width=200)
+    assert "At equal state, 8 verdicts on 2 tasks at 4 sizes: 4 deeper, 4 undecided." in text
+    assert "\n- formants: at equal parameters deeper (2 layers) at 3,000, 6,000, 12,000 and 24,000; at" in text
+    assert not any(contrast.sentence in text for contrast in findings.contrasts)
+    assert text.count("+0.") >= 8
 
 
 def test_a_failed_control_is_the_first_line_and_no_task_is_answered() -> None:
