@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from benchmark.analysis.findings import Findings
 from benchmark.analysis.outcome import Contrast, Pair
-from benchmark.report.grid import grid, is_large
+from benchmark.report.grid import controls_grid, grid, is_large
 from benchmark.report.groups import depths, name, ordered
 from benchmark.report.style import BAND, GREY, WIDTH, Picture, colour, depth_legend, draw, marker
 from benchmark.report.words import finite, verdict, withheld
@@ -24,7 +24,7 @@ def differences(findings: Findings) -> Picture:
         return grid(findings)
     alt = "Difference in test score of every depth from one layer, with interval and margin, controls set apart"
     tasks, controls = _split(findings)
-    return _forest(findings, "differences", alt, {"Tasks": tasks, "Controls (own scale)": controls})
+    return _forest(findings, alt, {"Tasks": tasks, "Controls (own scale)": controls})
 
 
 def controls(findings: Findings) -> Picture | None:
@@ -32,8 +32,7 @@ def controls(findings: Findings) -> Picture | None:
     _, held = _split(findings)
     if not held or not is_large(findings):
         return None
-    alt = "Difference in test score of every depth from one layer on the controls, with interval and margin"
-    return _forest(findings, "controls", alt, {"Controls": held})
+    return controls_grid(findings, held)
 
 
 def _split(findings: Findings) -> tuple[list[Contrast], list[Contrast]]:
@@ -42,7 +41,7 @@ def _split(findings: Findings) -> tuple[list[Contrast], list[Contrast]]:
     return tasks, [contrast for contrast in contrasts if contrast not in tasks]
 
 
-def _forest(findings: Findings, name: str, alt: str, parts: dict[str, list[Contrast]]) -> Picture:
+def _forest(findings: Findings, alt: str, parts: dict[str, list[Contrast]]) -> Picture:
     """A panel for each part that has contrasts, every one on a scale of its own."""
     panels = [(title, rows) for title, rows in parts.items() if rows]
     contrasts = [contrast for _, rows in panels for contrast in rows]
@@ -68,7 +67,7 @@ def _forest(findings: Findings, name: str, alt: str, parts: dict[str, list[Contr
 
     size = (WIDTH, 1.4 + sum(_heights(panels, False)))
     small = (1.4 + sum(_heights(panels, True)), lambda figure: paint(figure, True))
-    return draw(name, alt, size, lambda figure: paint(figure, False), small)
+    return draw("differences", alt, size, lambda figure: paint(figure, False), small)
 
 
 def _heights(panels: list[tuple[str, list[Contrast]]], narrow: bool) -> list[float]:

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from benchmark.analysis.diagnoses import Effort, Searched
 from benchmark.analysis.findings import Findings
 from benchmark.report.groups import depths
-from benchmark.report.places import placed
+from benchmark.report.places import listed, placed
 from benchmark.report.style import WIDTH, Picture, colour, dashes, depth_legend, draw, marker
 from benchmark.report.tuning import FLOOR
 from benchmark.report.words import sentence
@@ -74,11 +74,11 @@ def lines(findings: Findings) -> list[str]:
     """One sentence a contrast; what was refused for one reason is one line."""
     found = placed(findings, findings.effort)
     said = [sentence(one.sentence) for _, one in found if not one.reason]
-    refused: dict[str, list[str]] = {}
-    for label, one in found:
+    refused: dict[str, list[Effort]] = {}
+    for _, one in found:
         if one.reason:
-            refused.setdefault(one.reason, []).append(label)
-    return said + [sentence(f"{reason} ({', '.join(labels)})") for reason, labels in refused.items()]
+            refused.setdefault(one.reason, []).append(one)
+    return said + [sentence(f"{reason} ({listed(found, several)})") for reason, several in refused.items()]
 
 
 def diverged(findings: Findings) -> bool:

@@ -50,13 +50,25 @@ def is_large(findings: Findings) -> bool:
 
 def grid(findings: Findings) -> Picture:
     """A row a task, natural ones first, and a column a budget; matches stand beside each other in a cell."""
-    rows = _rows(_primary(findings))
+    alt = "Difference in score of every depth from one layer, a row a task and a column a budget, with verdicts"
+    return _table(findings, "differences", alt, _primary(findings), withheld(findings))
+
+
+def controls_grid(findings: Findings, controls: Sequence[Contrast]) -> Picture:
+    """The same of the controls, which are shown whether they passed or not."""
+    alt = "Difference in score of every depth from one layer, a row a control and a column a budget, with verdicts"
+    return _table(findings, "controls", alt, controls, "")
+
+
+def _table(findings: Findings, name: str, alt: str, contrasts: Sequence[Contrast], held: str) -> Picture:
+    rows = _rows(contrasts)
     budgets = sorted({budget for row in rows for budget, _ in row.contrasts})
     matches = list(dict.fromkeys(match for row in rows for _, match in row.contrasts))
-    every = sorted({pair.depth for row in rows for c in row.contrasts.values() for pair in c.pairs})
+    every = sorted({pair.depth for row in rows for c in row.contrasts.values() for pair in c.pairs if not pair.replica})
+    foot = _foot(contrasts, matches)
 
     def paint(figure: Figure, narrow: bool) -> None:
-        _legend(figure, narrow)
+        _legend(figure, narrow, f"withheld: {held}" if held else "")
         panels = figure.subplots(len(rows), len(budgets), squeeze=False, sharey="row", sharex=True)
         figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.03, wspace=0.01, hspace=0.02)
         for row, line in zip(rows, panels, strict=True):
@@ -70,14 +82,11 @@ def grid(findings: Findings) -> Picture:
                 f"{budget:,}{unit}", (0.5, 1), xycoords="axes fraction", xytext=(0, 34 if narrow else 18),
                 textcoords="offset points", ha="center", fontweight="bold",
             )  # fmt: skip
-        if held := withheld(findings):
-            figure.suptitle(f"withheld: {held}", fontweight="bold", fontsize=11 if narrow else 12)
-        figure.supxlabel(_foot(matches, narrow), fontsize=10 if narrow else 12)
+        figure.supxlabel("\n".join(foot) if narrow else _wide(foot), fontsize=10 if narrow else 12)
 
-    alt = "Difference in score of every depth from one layer, a row a task and a column a budget, with verdicts"
     size = (WIDTH, 1.6 + 0.95 * len(rows))
     small = (2.1 + 1.12 * len(rows), lambda figure: paint(figure, True))
-    return draw("differences", alt, size, lambda figure: paint(figure, False), small)
+    return draw(name, alt, size, lambda figure: paint(figure, False), small)
 
 
 def _primary(findings: Findings) -> list[Contrast]:
@@ -88,13 +97,14 @@ def _rows(contrasts: Sequence[Contrast]) -> list[Row]:
     several = len({contrast.variant for contrast in contrasts}) > 1
     found: dict[str, Row] = {}
     for contrast in contrasts:
-        title = f"{contrast.task} · {contrast.variant}" if several else contrast.task
+        title = f"A/A on {contrast.task}" if contrast.role == "A/A" else contrast.task
+        title += f" · {contrast.variant}" if several else ""
         title += "" if contrast.score == "skill" else "*"
         found.setdefault(title, Row(title, {})).contrasts[contrast.budget, contrast.match] = contrast
     return list(found.values())
 
 
-def _legend(figure: Figure, narrow: bool) -> None:
+def _legend(figure: Figure, narrow: bool, title: str) -> None:
     handles: list[Line2D | Patch] = [
         Line2D([], [], linestyle="none", marker=shape, color=INKS[name], label=name, markersize=8,
                markerfacecolor="white" if name == "open" else INKS[name])
@@ -102,13 +112,25 @@ def _legend(figure: Figure, narrow: bool) -> None:
     ]  # fmt: skip
     handles.append(Patch(color=BAND, label="± margin"))
     figure.legend(handles=handles, loc="outside upper left", ncols=3 if narrow else 5, handlelength=1.0,
-                  columnspacing=1.2, fontsize=10 if narrow else 12)  # fmt: skip
+                  columnspacing=1.2, fontsize=10 if narrow else 12, title=title, alignment="left",
+                  title_fontproperties={"weight": "bold", "size": 11 if narrow else 12})  # fmt: skip
 
 
-def _foot(matches: Sequence[str], narrow: bool) -> str:
-    end = "\n" if narrow else ", "
-    sides = f"{end}left at {matched(matches[0])}, right at {matched(matches[1])}" if len(matches) == 2 else ""
-    return f"layers, each compared with one layer{sides}\n(* in relative reduction of the trivial loss, else skill)"
+def _foot(contrasts: Sequence[Contrast], matches: Sequence[str]) -> list[str]:
+    """What the marks compare, line by line; only what is in the picture is explained."""
+    lines = ["layers, each compared with one layer"]
+    if len(matches) == 2:
+        lines.append(f"left at {matched(matches[0])}, right at {matched(matches[1])}")
+    if any(contrast.role == "A/A" for contrast in contrasts):
+        lines.append("A/A: one layer against its own copy")
+    if any(contrast.score != "skill" for contrast in contrasts):
+        lines.append("* in relative reduction of the trivial loss, else skill")
+    return lines
+
+
+def _wide(lines: Sequence[str]) -> str:
+    """Two lines of the foot beside each other where there is the width."""
+    return "\n".join(", ".join(lines[at : at + 2]) for at in range(0, len(lines), 2))
 
 
 def _title(axes: Axes, title: str, narrow: bool) -> None:
@@ -158,7 +180,7 @@ def _cell(
         edges = [left - 0.5, left + len(every) - 0.5]
         axes.fill_between(edges, -contrast.margin, contrast.margin, color=BAND, linewidth=0, zorder=0)
         for pair in contrast.pairs:
-            _pair(axes, findings, pair, left + every.index(pair.depth), narrow)
+            _pair(axes, findings, pair, middle if pair.replica else left + every.index(pair.depth), narrow)
         said = "no claim" if smoke(findings) else SHORT.get(contrast.verdict, (contrast.verdict,) * 2)[narrow]
         strong = contrast.verdict in ("deeper", "wider") and not smoke(findings)
         axes.annotate(

@@ -22,3 +22,13 @@ def placed(findings: Findings, items: Sequence[Item]) -> list[tuple[str, Item]]:
         if item:
             labelled.append((group.label, item))
     return labelled
+
+
+def listed(found: Sequence[tuple[str, Item]], chosen: Sequence[Item]) -> str:
+    """The chosen ones of `found`, by label; a task of which all are chosen by its name alone."""
+    names: dict[str, None] = {}
+    for label, item in found:
+        if item in chosen:
+            whole = all(other in chosen for _, other in found if other.task == item.task)
+            names[item.task if whole else label] = None
+    return ", ".join(names)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from benchmark.analysis.diagnoses import Trainability, Trained
 from benchmark.analysis.findings import Findings
 from benchmark.report.groups import depths
-from benchmark.report.places import placed
+from benchmark.report.places import listed, placed
 from benchmark.report.style import GREY, WIDTH, Picture, colour, dashes, depth_legend, draw, marker, plain_log
 from benchmark.report.words import finite, sentence
 
@@ -65,21 +65,21 @@ def lines(findings: Findings) -> list[str]:
     """A sentence for every contrast with a worse depth; where no depth is worse, one for all of them."""
     found = placed(findings, findings.trainability)
     said = [sentence(one.sentence) for _, one in found if one.sentence]
-    fine = [label for label, one in found if not one.sentence]
+    fine = [one for _, one in found if not one.sentence]
     if fine:
         others = "No depth is worse than one layer on test, so there is nothing to diagnose, on"
-        said.append(f"{others} {', '.join(fine)}.")
+        said.append(f"{others} {listed(found, fine)}.")
     return said
 
 
 def limits(findings: Findings) -> list[str]:
     """What was not recorded, once for all the contrasts that it is true of."""
     found = placed(findings, findings.trainability)
-    labels: dict[str, list[str]] = {}
-    for label, one in found:
+    limited: dict[str, list[Trainability]] = {}
+    for _, one in found:
         for limit in one.limits:
-            labels.setdefault(limit, []).append(label)
+            limited.setdefault(limit, []).append(one)
     return [
-        sentence(limit if len(several) == len(found) else f"{limit} ({', '.join(several)})")
-        for limit, several in labels.items()
+        sentence(limit if len(several) == len(found) else f"{limit} ({listed(found, several)})")
+        for limit, several in limited.items()
     ]

@@ -60,6 +60,7 @@ def test_the_page_tells_the_diagnosis_and_the_answer_at_less_effort(findings: Fi
     gradients = next(one for one in findings.trainability if one.task == "formants").depths
     assert rows[0][3] == "0.25" == f"{gradients[2].ratio:.2g}"
     assert "gradient norms were not recorded (" in trainability.limits(findings)[0].lower()  # of the other tasks
+    assert "· budget" not in trainability.limits(findings)[0]  # all of a task is told by its name
     best = [row for row in reader.rows["searched"] if len(row) == 5][1:]
     assert len(best) == 15 and all(float(row[3]) >= float(row[1]) for row in best if "−" not in "".join(row))
 
