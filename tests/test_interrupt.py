@@ -23,7 +23,7 @@ def test_ctrl_c_leaves_everything_in_order(workspace: Path) -> None:
     for task in record["tasks"]:
         task["steps"] = 400  # long enough to be met in the middle of a training
     (workspace / "tiny.yaml").write_text(yaml.safe_dump(record))
-    command = [sys.executable, "-m", "benchmark", "sweep", "tiny.yaml", "--workers", "1"]
+    command = [sys.executable, "-m", "benchmark", "sweep", "tiny.yaml", "--workers", "1", "--side-by-side", "1"]
     process = subprocess.Popen(
         command, cwd=workspace, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed_ctrl_c
     )
@@ -34,7 +34,8 @@ def test_ctrl_c_leaves_everything_in_order(workspace: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
-    assert said.strip().splitlines() == ["stopped; everything finished is kept. Go on with: strata sweep tiny.yaml"]
+    again = "strata sweep tiny.yaml --workers 1 --side-by-side 1"
+    assert said.strip().splitlines() == [f"stopped; everything finished is kept. Go on with: {again}"]
     deadline = time.monotonic() + 20  # multiprocessing's own helper goes a moment after the driver
     while group_lives(process.pid) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -198,6 +198,8 @@ def sweep(
             side_by_side=side_by_side,
         )
     except KeyboardInterrupt:
+        spread = {"--workers": workers, "--side-by-side": side_by_side}
+        there += [word for option, number in spread.items() if number is not None for word in (option, str(number))]
         again = " ".join(["strata sweep", asked_as, *([shlex.join(there)] if there else [])])
         print(f"\nstopped; everything finished is kept. Go on with: {again}", file=sys.stderr)
         return 130
