@@ -362,7 +362,7 @@ def market(judged: Judged, yearly: bool, gain: float) -> list[Task]:
 def test_a_season_must_be_what_makes_depth_pay() -> None:
     seasonal = market("better", True, 0.06)
     for without, outcome, said in (
-        (market("equivalent", False, 0.0), "supported", "for on"),
+        (market("equivalent", False, 0.0), "supported", "for it: "),
         (market("better", False, 0.06), "undecided", "does not gain more"),
         (market("better", False, 0.045), "undecided", "does not gain more"),  # more, and by less than a margin
         ([], "undecided", "without its season was not run"),

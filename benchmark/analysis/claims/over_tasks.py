@@ -17,6 +17,7 @@ from scipy import stats
 
 from benchmark.analysis.claims.admission import LEVEL
 from benchmark.analysis.claims.claim import Basis, Reading, Ruling
+from benchmark.analysis.fairness import listed
 
 FEWEST_TASKS = 2
 """One task alone is no statement across tasks."""
@@ -148,15 +149,15 @@ def differing(readings: Sequence[Reading]) -> str:
 
 
 def _told(readings: Sequence[Reading]) -> str:
-    """`for on a, b (speech); against on c (finance); undecided on d (5 more seeds)`."""
+    """`for it: a, b (speech); against it: c (finance); undecided: d (open)`."""
     parts = []
-    for says, words in (("for", "for"), ("against", "against"), ("neither", "undecided")):
+    for says, words in (("for", "for it"), ("against", "against it"), ("neither", "undecided")):
         mine: dict[str, list[Reading]] = {}
         for one in readings:
             if one.says == says:
                 mine.setdefault(one.reason if says == "neither" else one.group, []).append(one)
         if mine:
-            parts.append(f"{words} on " + ", ".join(f"{_names(some, readings)} ({why})" for why, some in mine.items()))
+            parts.append(f"{words}: " + ", ".join(f"{_names(some, readings)} ({why})" for why, some in mine.items()))
     return "; ".join(parts)
 
 
@@ -166,7 +167,7 @@ def _names(mine: Sequence[Reading], every: Sequence[Reading]) -> str:
     for task in dict.fromkeys(one.task for one in mine):
         budgets = sorted({one.budget for one in mine if one.task == task})
         whole = budgets == sorted({one.budget for one in every if one.task == task})
-        names.append(task if whole else f"{task} at {' and '.join(f'{budget:,}' for budget in budgets)}")
+        names.append(task if whole else f"{task} at {listed([f'{budget:,}' for budget in budgets])}")
     return ", ".join(names)
 
 
