@@ -113,7 +113,13 @@ def test_a_line_a_task_and_a_count_a_match() -> None:
     ]  # fmt: skip
     assert tallies(example()) == []
     at_all = "deeper (2 layers) at 3,000, 6,000, 12,000 and 24,000"
-    assert line(formants) == f"formants: at equal parameters {at_all}; at equal state {at_all}."
+    two, four = (f"{pair.difference:+.3f}" for pair in findings.contrasts[0].pairs)
+    told = f"{at_all} (2 layers {two}, 4 layers {four})"
+    assert line(formants) == f"formants: at equal parameters {told}; at equal state {told}."
+    other = dataclasses.replace(findings.contrasts[0].pairs[0], difference=0.5)
+    first = dataclasses.replace(findings.contrasts[0], pairs=[other, *findings.contrasts[0].pairs[1:]])
+    changed = dataclasses.replace(findings, contrasts=[first, *findings.contrasts[1:]])
+    assert f"(2 layers {two} to +0.500, 4 layers {four})" in line(summaries(changed)[0])
 
 
 def test_the_page_of_a_large_study_folds_what_is_long() -> None:

@@ -57,7 +57,7 @@ def test_of_a_large_study_a_task_is_a_line_and_its_intervals_stand_in_the_table(
     findings = enlarged(example())
     text = shown(findings, width=200)
     assert "At equal state, 8 verdicts on 2 tasks at 4 sizes: 4 deeper, 4 undecided." in text
-    assert "\n- formants: at equal parameters deeper (2 layers) at 3,000, 6,000, 12,000 and 24,000; at" in text
+    assert "\n- formants: at equal parameters deeper (2 layers) at 3,000, 6,000, 12,000 and 24,000 (2 layers" in text
     assert not any(contrast.sentence in text for contrast in findings.contrasts)
     assert text.count("+0.") >= 8
 
