@@ -1,8 +1,9 @@
 """The commit point: what is in the journal happened, and everything else can be made again from it.
 
 One JSON object a line, appended in a single write and synced before `append` returns. Every record has a `kind`:
-`result` carries `spec` and `result` beside whatever the driver adds; other kinds (`frozen`, `look`, `retry`, ...) are
-the driver's own. Python's JSON keeps every bit of a float, and writes infinity and NaN as `Infinity` and `NaN`.
+`result` carries `spec` and `result` beside whatever the driver adds; `forgotten` takes results back by their keys;
+other kinds (`frozen`, `look`, `retry`, ...) are the driver's own. Python's JSON keeps every bit of a float, and writes
+infinity and NaN as `Infinity` and `NaN`.
 """
 
 from __future__ import annotations
@@ -121,6 +122,10 @@ class Journal:
         """How many attempts failed, for each key with any."""
         return dict(self._failures)
 
+    def forget(self, keys: Iterable[str]) -> None:
+        """Let these results stand no longer: what was written stays written, and they can be trained again."""
+        self.append({"kind": "forgotten", "keys": list(keys)})
+
     def close(self) -> None:
         """Close the file; may be called twice."""
         if self._file >= 0:
@@ -157,6 +162,9 @@ class Journal:
 
     def _take(self, line: bytes, kind: str, pair: tuple[RunSpec, RunResult] | None) -> None:
         self._lines.append((kind, line))
+        if kind == "forgotten":
+            for forgotten in json.loads(line)["keys"]:
+                self._results.pop(forgotten, None)
         if pair is None:
             return
         key, status = pair[1].key, pair[1].status

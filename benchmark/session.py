@@ -135,6 +135,7 @@ def sweep(
                 expected_seconds=progress.expected,
                 before_confirmation=session.freeze,
                 side_by_side=side_by_side,
+                say=say,
             )
             progress.already_done(session.journal.results(), session.journal.failures())
             concluded = bool(session.journal.of_kind("concluded"))
