@@ -157,9 +157,9 @@ def agrees(answer: Answer, found: Contrast) -> bool:
 
 def test_asked_about_a_published_task_it_agrees_with_the_verdict(edited: Path, fabricated: Path) -> None:
     verdicts_seen = set()
-    for folder in (edited, fabricated):
+    for folder in (PUBLISHED, edited, fabricated):
         published = load(folder)
-        assert published.tasks and not published.kept_out
+        assert published.tasks and (folder == PUBLISHED or not published.kept_out)
         for task in published.tasks:
             for found in (c for c in task.contrasts if c.match == "parameters"):
                 answer = of_task(Question(limit=Limit("parameters", found.budget), task=task.name), published)
