@@ -264,6 +264,19 @@ def test_a_finished_retry_replaces_the_failure_and_nothing_replaces_a_finished_r
     assert list(trainings(tracker).status) == ["FINISHED"]
 
 
+def test_a_training_made_again_on_other_data_replaces_the_finished_run(workspace):
+    one = sample()
+    other = dataclasses.replace(one, result=dataclasses.replace(one.result, data_hash="other data", test_loss=0.123))
+    Tracker.open("s", workspace).record(*one.given)
+    tracker = Tracker.open("s", workspace)
+    tracker.record(*other.given)
+    kept = trainings(tracker)
+    assert list(kept.status) == ["FINISHED"] and kept["metrics.test/loss"].item() == 0.123
+    tracker.record(*other.given)
+    Tracker.open("s", workspace).record(*other.given)
+    assert trainings(tracker).run_id.tolist() == kept.run_id.tolist()
+
+
 def test_of_several_finished_runs_of_a_key_the_first_stays(workspace):
     tracker, one = Tracker.open("s", workspace), sample()
     tracker.record(*one.given)

@@ -25,6 +25,15 @@ class _Recorded:
     run_id: str
     status: str
     arms: str
+    data: str = ""
+    """The digest of its data, as MLflow keeps it."""
+
+    @classmethod
+    def of(cls, run: Run) -> _Recorded:
+        """What a run of the store says of itself."""
+        given = run.inputs.dataset_inputs if run.inputs else []
+        data = given[0].dataset.digest if given else ""
+        return cls(run.info.run_id, run.info.status, run.data.tags.get("arms", ""), data)
 
 
 class Tracker:
@@ -78,7 +87,7 @@ class Tracker:
         with store.reachable(self.uri):
             runs: dict[str, _Recorded] = {}
             for run in store.search(self.client, self.trainings.experiment_id):
-                tags, run_id = run.data.tags, run.info.run_id
+                tags = run.data.tags
                 if tags.get("kind") == "arm":
                     self._keep_parent(tags["arm"], run)
                 elif "key" not in tags:
@@ -86,7 +95,7 @@ class Tracker:
                 elif run.info.status == "RUNNING":
                     self._end_lost(run)
                 elif run.info.status in ("FINISHED", "FAILED"):
-                    self._keep_first(runs, _Recorded(run_id, run.info.status, tags.get("arms", "")), tags["key"])
+                    self._keep_first(runs, _Recorded.of(run), tags["key"])
         self._runs = runs
         return set(runs)
 
@@ -120,14 +129,17 @@ class Tracker:
         """Project one result: exactly one run for its key, under the first of its arms, tagged with all of them.
 
         `row` is the run's row of the evidence (RUNS columns) and `memberships` its rows of MEMBERS, at least one.
-        Called again it changes nothing, but for arms that joined since; a failed run is replaced when a retry finished.
+        Called again it changes nothing, but for arms that joined since. A failed run is replaced when a retry finished,
+        and a finished one when it was trained again on the data of another processor.
         """
         runs = self._known()
         try:
             with store.reachable(self.uri):
                 known = runs.get(spec.key)
                 status, arms = _MLFLOW_STATUS[result.status], project.join_arms(memberships)
-                if known is not None and (known.status == status or known.status == "FINISHED"):
+                data = result.data_hash[: project.DIGEST_LENGTH]
+                again = known is not None and status == known.status == "FINISHED" and data != known.data
+                if known is not None and not again and (known.status == status or known.status == "FINISHED"):
                     if known.arms != arms:
                         self.client.set_tag(known.run_id, "arms", arms)
                         known.arms = arms
@@ -135,7 +147,7 @@ class Tracker:
                 run_id = self._write(spec, result, row, memberships)
                 if known is not None:
                     self.client.delete_run(known.run_id)
-                runs[spec.key] = _Recorded(run_id, status, arms)
+                runs[spec.key] = _Recorded(run_id, status, arms, data)
         except store.TrackingUnavailable:
             self._runs = None
             raise
