@@ -13,7 +13,7 @@ from scipy import stats
 from benchmark.analysis.claims.admission import LEVEL, MARGIN
 from benchmark.analysis.claims.claim import Basis, Reading, Ruling, Says
 from benchmark.analysis.claims.over_tasks import every_part, over_tasks
-from benchmark.analysis.claims.sides import against_one, arms, asked, by_place, natural, unchecked
+from benchmark.analysis.claims.sides import against_one, arms, asked, briefly, by_place, natural, unchecked
 from benchmark.analysis.diagnoses import Trainability
 from benchmark.analysis.findings import Arm, Findings
 from benchmark.analysis.outcome import Contrast
@@ -94,7 +94,7 @@ def _reading(place: Place, basis: list[Basis], says: Says, reason: str) -> Readi
     if not basis:
         says, reason = "neither", next(iter(trained.limits), "training losses were not recorded")
     elif contrast.reason.startswith(_GATES):
-        says, reason = "neither", contrast.reason
+        says, reason = "neither", briefly(contrast.reason)
     return Reading(
         group=contrast.family,
         task=contrast.task,

@@ -134,8 +134,12 @@ def against_one(contrast: Contrast, study: Findings, studies: int) -> Side:
     if contrast.verdict in ("wider", "no practical difference"):
         settled = all(one in ("equivalent", "worse") for one in judged.values())
         return Side(frozenset(), equivalent, settled, "" if settled else _SEVERAL, basis)
-    lacks_units = re.match(r"\d+ more ", contrast.reason)  # how many is the report's to tell, task by task
-    return Side(reason="open" if lacks_units else contrast.reason, basis=basis)
+    return Side(reason=briefly(contrast.reason), basis=basis)
+
+
+def briefly(reason: str) -> str:
+    """Why a contrast is undecided, without its numbers: these are the report's to tell, task by task."""
+    return "open" if re.match(r"\d+ more ", reason) else reason.partition(":")[0]
 
 
 def against_two(rows: Sequence[BeyondTwo], study: Findings, studies: int) -> Side:
@@ -157,7 +161,7 @@ def against_two(rows: Sequence[BeyondTwo], study: Findings, studies: int) -> Sid
             )
         )  # fmt: skip
     if reason := next((one.reason for one in rows if one.reason), ""):
-        return Side(reason=reason, basis=basis)
+        return Side(reason=briefly(reason), basis=basis)
     better = frozenset(depth for depth, found in judged.items() if found == "better")
     settled = all(found in ("equivalent", "worse") for found in judged.values())
     return Side(better, frozenset(), settled, "" if better or settled else "open", basis)
