@@ -105,7 +105,7 @@ NOT_RUN = {
     ("sweep", "full", "--scheduler-file", "cluster/scheduler.json"): ON_DASK,
     ("merge", "A", "B", "--into", "STUDY"): "names that stand for yours",
     ("reproduce", "results/published/laptop"): "a quarter of an hour; tests/test_reproduce.py repeats a tiny study",
-    ("speed", "--out", "mine.json"): "a quarter of an hour; tests/test_speed.py times one small cell",
+    ("speed", "--out", "mine.json"): "the better part of an hour; tests/test_speed.py times one small cell",
     ("optuna-dashboard", "laptop"): "it serves until Ctrl-C; tests/test_ui.py serves a tiny study",
     ("ui", "laptop"): "it serves until Ctrl-C; tests/test_ui.py serves a tiny study",
     ("ui", "room-temperature"): "it serves until Ctrl-C; tests/test_ui.py serves a tiny study",

@@ -145,7 +145,7 @@ def speed(
 ) -> None:
     """Time trainings as most people would write them, as a bare loop, and as Strata runs them, side by side.
 
-    A quarter of an hour or so with the defaults; nothing else should run meanwhile.
+    The better part of an hour with the defaults; nothing else should run meanwhile.
     """
     from rich.console import Console
 
