@@ -611,6 +611,7 @@ def test_from_screens_alone_it_is_not_known(edited: Path, tmp_path: Path, capsys
     (tmp_path / "verdict.json").write_text(json.dumps(record))
     text = " ".join(said(capsys, *ASKED, "--evidence", str(tmp_path)).split())
     assert text.startswith("Not known.") and "never enters a recommendation" in text
+    assert "Until it is, begin with the simplest: one layer of " in text
     assert "[" not in text  # not one number of a screen is shown
 
 
@@ -619,6 +620,7 @@ def test_what_is_printed_fits_and_the_json_says_the_same(edited: Path, capsys: p
     assert max(len(line) for line in lines if "/report.html" not in line) <= COLUMNS
     record = json.loads(said(capsys, *ASKED, "--evidence", str(edited), "--json"))
     assert lines[0].startswith(HEADLINES[record["known"]])
+    assert any(line.startswith("Until it is") for line in lines) == (record["known"] == "not known")
     assert [f"{cell['depth']:>6}  {cell['width']:>6,}" for cell in record["cells"]] == [
         line[:14] for line in lines if line[:6].strip().isdigit()
     ]

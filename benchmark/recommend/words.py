@@ -25,7 +25,7 @@ def answer_lines(found: Answer) -> list[str]:
 
 def _parts(found: Answer) -> Iterator[list[str]]:
     own = [line for said in found.said for line in _filled(f"It advised: {said}.")]
-    yield [_headline(found), *_filled(f"{_from(found)}: {found.reason}."), *own]
+    yield [_headline(found), *_filled(f"{_from(found)}: {found.reason}."), *own, *_meanwhile(found)]
     if table := _table(found):
         yield table
     if found.grounds:
@@ -45,6 +45,13 @@ def _headline(found: Answer) -> str:
         return "Not known."
     layers = "One layer" if found.depth == 1 else f"{found.depth} layers"
     return f"{layers} of {cells(found.size)}." if found.size else f"{layers}."
+
+
+def _meanwhile(found: Answer) -> list[str]:
+    """What to use while it is not known: the fewest layers, which is no finding and says so."""
+    if found.depth is not None or found.cells is None or 1 not in found.cells.sizes:
+        return []
+    return _filled(f"Until it is, begin with the simplest: one layer of {cells(found.cells.sizes[1])}.")
 
 
 def cells(size: Size) -> str:
