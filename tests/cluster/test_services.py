@@ -31,14 +31,17 @@ def test_programs_that_open_an_empty_database_at_once_all_find_its_tables(opened
 
 
 def test_a_restart_of_each_service_loses_nothing_and_doubles_nothing(
-    postgres: Postgres, mlflow_server: MLflowServer, alone: Path, tmp_path: Path
+    postgres: Postgres, mlflow_server: MLflowServer, tmp_path: Path
 ) -> None:
     """PostgreSQL goes away, then the MLflow server, and each comes back while the same sweep is going on."""
-    write_study(tmp_path)
+    for folder in (tmp_path, alone := tmp_path / "alone"):
+        write_study(folder, steps=900)  # a sweep that still goes on when the second service is gone
     storage = postgres.create("optuna_restarts")
     processes = Processes()
     with processes.watched():
-        sweeping = sweep(tmp_path, "--workers", "1", STRATA_OPTUNA_URL=storage, **mlflow_server.settings)
+        sweeping = sweep(
+            tmp_path, "--workers", "1", "--side-by-side", "1", STRATA_OPTUNA_URL=storage, **mlflow_server.settings
+        )
         wait_until(lambda: results(tmp_path) >= 1, "a first training is done")
         postgres.stop()
         wait_for(sweeping, "Optuna's storage does not answer")
@@ -54,6 +57,7 @@ def test_a_restart_of_each_service_loses_nothing_and_doubles_nothing(
         said = finish(sweeping)
     assert "Optuna's storage answers again" in said
     assert said.count("MLflow answers again") == 2
+    finish(sweep(alone, "--workers", "2"))
     assert scores(tmp_path) == scores(alone)
     check_mlflow(tmp_path, mlflow_server.url)
     check_optuna(tmp_path, storage)
