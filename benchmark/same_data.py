@@ -1,7 +1,7 @@
 """Arms of one seed must have had the same data; another processor may make others of it in the last bits.
 
 A study of several machines can hold both. Those of the latest training on a seed are the ones that this study goes on
-with, and the older trainings on that seed are made again, so that pairs are pairs (PROTOCOL 5).
+with, and the older trainings on that seed are made again, so that pairs are pairs (PROTOCOL 4).
 """
 
 from __future__ import annotations
@@ -14,13 +14,9 @@ from benchmark.spec import RunResult, RunSpec, problem
 
 def on_other_data(results: Mapping[str, tuple[RunSpec, RunResult]]) -> list[str]:
     """Keys of the trainings whose data are not those of the latest one on the same seed; oldest first."""
-    latest: dict[tuple[str, str, int, int | None], str] = {}
-    for spec, result in results.values():
-        if result.data_hash:
-            latest[_seed(spec)] = result.data_hash
-    return [
-        key for key, (spec, result) in results.items() if result.data_hash and result.data_hash != latest[_seed(spec)]
-    ]
+    seeds = {key: _seed(spec) for key, (spec, result) in results.items() if result.data_hash}
+    latest = {seed: results[key][1].data_hash for key, seed in seeds.items()}
+    return [key for key, seed in seeds.items() if results[key][1].data_hash != latest[seed]]
 
 
 def forget_other_data(journal: Journal, say: Callable[[str], None]) -> bool:

@@ -97,11 +97,11 @@ def print_verdict(findings: Findings, console: Console) -> None:
     lines = [unfair, findings.headline] if bad else [*advice(findings), findings.controls_line, opening(findings)]
     for line in dict.fromkeys(sentence(line) for line in lines if line):
         _print(console, line, style="bold red" if bad else "bold")
-    counted = [] if bad else summary.tallies(findings)
+    counted = summary.tallies(findings)
     for line in counted:
         _print(console, line)
-    lines = [summary.line(one) for one in summary.summaries(findings)]
-    for line in lines if counted else [sentence(contrast.sentence) for contrast in answers(findings)]:
+    told = (summary.line(one) for one in summary.summaries(findings))
+    for line in told if counted else (sentence(contrast.sentence) for contrast in answers(findings)):
         _print(console, line, mark="- ")
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from benchmark.analysis.beyond import BeyondTwo
 from benchmark.analysis.claims.admission import MARGIN, judged_again, shared
 from benchmark.analysis.claims.claim import Basis, Reading, Says
+from benchmark.analysis.fairness import listed
 from benchmark.analysis.findings import Arm, Findings
 from benchmark.analysis.outcome import Contrast
 from benchmark.spec import problem as setting
@@ -189,6 +190,6 @@ def limits(study: Findings, contrasts: Iterable[Contrast]) -> list[str]:
         if one.stands is False and (one.task, one.budget, one.match, one.variant) in places:
             fallen.setdefault((one.task, one.kind), set()).add(one.budget)
     return unchecked(several) + [
-        f"{task} at {', '.join(f'{budget:,}' for budget in sorted(budgets))}: would not stand in one variation ({kind})"
+        f"{task} at {listed([f'{budget:,}' for budget in sorted(budgets)])}: would not stand in one variation ({kind})"
         for (task, kind), budgets in fallen.items()
     ]
