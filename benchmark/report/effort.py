@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from benchmark.analysis.diagnoses import Effort, Searched
 from benchmark.analysis.findings import Findings
 from benchmark.report.groups import depths
-from benchmark.report.places import listed, placed
+from benchmark.report.places import named, placed
 from benchmark.report.style import WIDTH, Picture, colour, dashes, depth_legend, draw, marker
 from benchmark.report.tuning import FLOOR
 from benchmark.report.words import sentence
@@ -78,7 +78,7 @@ def lines(findings: Findings) -> list[str]:
     for _, one in found:
         if one.reason:
             refused.setdefault(one.reason, []).append(one)
-    return said + [sentence(f"{reason} ({listed(found, several)})") for reason, several in refused.items()]
+    return said + [sentence(f"{reason} ({named(found, several)})") for reason, several in refused.items()]
 
 
 def diverged(findings: Findings) -> bool:

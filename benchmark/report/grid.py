@@ -64,7 +64,8 @@ def _table(findings: Findings, name: str, alt: str, contrasts: Sequence[Contrast
     rows = _rows(contrasts)
     budgets = sorted({budget for row in rows for budget, _ in row.contrasts})
     matches = list(dict.fromkeys(match for row in rows for _, match in row.contrasts))
-    every = sorted({pair.depth for row in rows for c in row.contrasts.values() for pair in c.pairs if not pair.replica})
+    compared = {pair.depth for row in rows for c in row.contrasts.values() for pair in c.pairs if not pair.replica}
+    every = sorted(compared) or [1]  # A/A alone, as on a person's own series, compares one layer with its copy
     foot = _foot(contrasts, matches)
 
     def paint(figure: Figure, narrow: bool) -> None:

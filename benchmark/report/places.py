@@ -24,7 +24,7 @@ def placed(findings: Findings, items: Sequence[Item]) -> list[tuple[str, Item]]:
     return labelled
 
 
-def listed(found: Sequence[tuple[str, Item]], chosen: Sequence[Item]) -> str:
+def named(found: Sequence[tuple[str, Item]], chosen: Sequence[Item]) -> str:
     """The chosen ones of `found`, by label; a task of which all are chosen by its name alone."""
     names: dict[str, None] = {}
     for label, item in found:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from benchmark.analysis.diagnoses import Trainability, Trained
 from benchmark.analysis.findings import Findings
 from benchmark.report.groups import depths
-from benchmark.report.places import listed, placed
+from benchmark.report.places import named, placed
 from benchmark.report.style import GREY, WIDTH, Picture, colour, dashes, depth_legend, draw, marker, plain_log
 from benchmark.report.words import finite, sentence
 
@@ -68,7 +68,7 @@ def lines(findings: Findings) -> list[str]:
     fine = [one for _, one in found if not one.sentence]
     if fine:
         others = "No depth is worse than one layer on test, so there is nothing to diagnose, on"
-        said.append(f"{others} {listed(found, fine)}.")
+        said.append(f"{others} {named(found, fine)}.")
     return said
 
 
@@ -80,6 +80,6 @@ def limits(findings: Findings) -> list[str]:
         for limit in one.limits:
             limited.setdefault(limit, []).append(one)
     return [
-        sentence(limit if len(several) == len(found) else f"{limit} ({listed(found, several)})")
+        sentence(limit if len(several) == len(found) else f"{limit} ({named(found, several)})")
         for limit, several in limited.items()
     ]

@@ -81,6 +81,16 @@ def test_a_copy_of_one_layer_has_a_row_and_a_mark_of_its_own() -> None:
     assert "A/A" not in foot(grid(findings).figure)
 
 
+def test_a_copy_alone_stands_on_its_margin() -> None:
+    findings = enlarged(example(), (3000,))
+    alone = [contrast for contrast in findings.contrasts if contrast.role in ("natural", "A/A")]
+    found = controls(dataclasses.replace(findings, contrasts=alone))
+    assert found is not None
+    band = found.figure.axes[0].collections[0].get_paths()[0].get_extents()
+    mark = next(line for line in found.figure.axes[0].lines if str(line.get_marker()) in "^vso")
+    assert band.x0 < mark.get_path().get_extents().x0 < band.x1
+
+
 def foot(figure: Figure) -> str:
     """What stands below a picture."""
     return str(figure.get_supxlabel())
