@@ -115,9 +115,9 @@ LAYERS: dict[str, str] = {
     "task": "string",
     "depth": "Int64",
     "layer": "Int64",
-    "state": "string",  # '' for an ablation
+    "state": "string",  # '' for an ablation and a loss
     "network": "string",
-    "measure": "string",  # half_life, one_over_e, area, ablation
+    "measure": "string",  # half_life, one_over_e, area, ablation, validation_loss
     "value": "Float64",
     "low": "Float64",
     "high": "Float64",

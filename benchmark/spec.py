@@ -14,6 +14,9 @@ from typing import Any, Literal
 PROTOCOL_VERSION = "1"
 """Version of the rules of fairness. Part of every key: results made under other rules are not compared."""
 
+SAME_LOSS = 1e-4
+"""Relative difference in loss up to which a training made again, on another machine, is called the same training."""
+
 Status = Literal["done", "diverged", "pruned", "failed"]
 
 

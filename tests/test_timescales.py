@@ -40,8 +40,9 @@ from benchmark.spec import Variant
 from benchmark.splits import Tensors, to_tensors
 from benchmark.sweep import Driver
 from benchmark.timescales.ablate import ablate, mean_outputs
+from benchmark.timescales.networks import Chosen, network_of
 from benchmark.timescales.perturb import SITES, Response, Sites, choose, perturb, states
-from benchmark.timescales.run import Chosen, measure, network_of
+from benchmark.timescales.run import measure
 from benchmark.timescales.tables import ablations, membership, traces
 from tasks import registry
 from tasks.synthetic.multi_scale import MultiScale
@@ -433,12 +434,13 @@ def test_the_command_writes_tables_of_the_schema_and_goes_on_where_it_was(
     folder, again = tmp_path / NAME, tmp_path / "again"
     shutil.copytree(study, folder)
     shutil.copytree(study, again)
+    here = ["--workers", "0"]
     assert main(["timescales", str(folder), "--depth", "1", "--seeds", "1"]) == 0
     first = evidence.read(folder).timescales
     assert first is not None and set(first["depth"]) == {1}
-    assert main(["timescales", str(folder), "--task", "recall", "--seeds", "1"]) == 0
-    assert capsys.readouterr().out.count("measured before") == 1
-    assert main(["timescales", str(again), "--seeds", "1"]) == 0
+    assert main(["timescales", str(folder), "--task", "recall", "--seeds", "1", *here]) == 0
+    assert "measured before: 1 of 2 networks\n[2/2]" in capsys.readouterr().out
+    assert main(["timescales", str(again), "--seeds", "1", *here]) == 0
     for name in ("timescales.parquet", "layers.parquet"):
         assert (folder / name).read_bytes() == (again / name).read_bytes(), "bit for bit"
     found = evidence.read(folder)
@@ -502,7 +504,7 @@ def test_the_test_split_is_never_read(study: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Recall, "data", guarded)
     chosen = one_of(study, 1)
     chosen = dataclasses.replace(chosen, spec=dataclasses.replace(chosen.spec, reads_test=True))
-    assert measure(chosen, network_of(chosen))[0]
+    assert measure(chosen, network_of(chosen)[0])[0]
 
 
 @pytest.mark.parametrize(
@@ -511,6 +513,7 @@ def test_the_test_split_is_never_read(study: Path, monkeypatch: pytest.MonkeyPat
         (["--task", "recal"], "--task is recal, which study 'tiny' has not confirmed: give one of recall"),
         (["--depth", "7"], "--depth is 7, which study 'tiny' has not confirmed: give one of 1, 2"),
         (["--seeds", "0"], "--seeds is 0: give a whole number from 1"),
+        (["--workers", "-1"], "--workers is -1: give 0 or more"),
     ],
 )
 def test_what_was_asked_wrongly_is_told_in_one_line(
@@ -522,21 +525,60 @@ def test_what_was_asked_wrongly_is_told_in_one_line(
     assert not (study / "layers.parquet").exists()
 
 
+def elsewhere(folder: Path) -> None:
+    """The study as if another processor had made it: other losses, in its journal and in its tables."""
+    rows = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
+    for row in rows:
+        if row["kind"] == "result" and row["result"]["validation_loss"]:
+            row["result"]["validation_loss"] *= 1.01
+    (folder / "journal.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = evidence.read(folder)
+    found.runs["validation_loss"] *= 1.01
+    evidence.write(folder, found)
+
+
+def test_networks_that_come_out_otherwise_here_are_measured_when_asked_and_said_to_be_others(
+    study: Path, tmp_path: Path, unreported: None
+) -> None:
+    folder = tmp_path / NAME
+    shutil.copytree(study, folder)
+    ask = ["timescales", str(folder), "--depth", "1", "--other-machine", "--workers", "2"]
+    assert main(ask) == 0
+    [said] = timescales(evidence.read(folder))
+    assert not any("judged" in limit for limit in said.limits)
+    for name in evidence.OPTIONAL:
+        (folder / f"{name}.parquet").unlink()
+    elsewhere(folder)
+    assert main(ask) == 0
+    found = evidence.read(folder)
+    [other] = timescales(found)
+    assert other.traces == said.traces, "the same networks, as they come out here"
+    assert found.timescales is not None
+    apart = 0.01 / 1.01 * found.runs.set_index("key").loc[found.timescales["key"].unique(), "validation_loss"].max()
+    [limit] = [limit for limit in other.limits if "judged" in limit]
+    assert (
+        limit.startswith("2 of 2 networks are not the judged ones") and f"by {apart:.2g} nats per step at most" in limit
+    )
+
+
+def test_a_network_that_comes_to_no_end_here_is_never_measured(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = one_of(study, 1)
+    lost = dataclasses.replace(chosen.result, status="diverged", validation_loss=None)
+    monkeypatch.setattr("benchmark.timescales.networks.train_again", lambda spec: (lost, network()))
+    with pytest.raises(UserError, match="came to no end \\(diverged\\)"):
+        network_of(chosen, other_machine=True)
+
+
 def test_a_changed_study_is_refused_in_one_line(
     study: Path, tmp_path: Path, unreported: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / NAME
     shutil.copytree(study, folder)
-    journal = (folder / "journal.jsonl").read_text()
     monkeypatch.setattr("tasks.registry.digest", lambda task: "another")
-    ask = ["timescales", str(folder), "--task", "recall", "--seeds", "1"]
+    ask = ["timescales", str(folder), "--task", "recall", "--seeds", "1", "--workers", "0"]
     assert main(ask) == 2 and "the source of task recall has changed" in capsys.readouterr().err
     monkeypatch.undo()
-    rows = [json.loads(line) for line in journal.splitlines()]
-    for row in rows:
-        if row["kind"] == "result" and row["result"]["validation_loss"]:
-            row["result"]["validation_loss"] *= 1.01
-    (folder / "journal.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    elsewhere(folder)
     assert main(ask) == 2 and "has a validation loss of" in capsys.readouterr().err
     (folder / "journal.jsonl").unlink()
     assert main(ask) == 2

@@ -62,16 +62,26 @@ def _bounded(end: float) -> float | None:
 
 
 def adjusted(found: Sequence[Timescale], alpha: float) -> list[Timescale]:
-    """Holm over the deeper arms of the study, on the smaller p of each; then every state is judged."""
-    deeper = [one for one in found if one.separations]
+    """Holm over the deeper arms of the study, on the smaller p of each; then every state is judged.
+
+    An arm with so few networks that no result could reach significance is shown and not tested, so it takes no share of
+    the error from the others (Tarone 1990); which these are depends on the number of networks alone.
+    """
+    deeper = [one for one in found if one.separations and _testable(len(one.seeds), alpha)]
     smallest = [min((each.p for each in one.separations if each.p is not None), default=1.0) for one in deeper]
     by_arm = dict(zip(map(id, deeper), holm(smallest), strict=True)) if deeper else {}
     return [
         dataclasses.replace(
-            one, separations=[_judged(each, by_arm[id(one)], len(one.seeds), alpha) for each in one.separations]
+            one,
+            separations=[_judged(each, by_arm.get(id(one), 1.0), len(one.seeds), alpha) for each in one.separations],
         )
         for one in found
     ]
+
+
+def _testable(networks: int, alpha: float) -> bool:
+    """Whether flipping the signs of so many networks can give a p of `alpha`."""
+    return 2.0 ** (1 - networks) <= alpha
 
 
 def _judged(one: Separation, arm_p: float, networks: int, alpha: float) -> Separation:
@@ -79,7 +89,7 @@ def _judged(one: Separation, arm_p: float, networks: int, alpha: float) -> Separ
         return one
     p = pair_p(one.p, arm_p)
     answer: Answer = "undecided"
-    if 2.0 ** (1 - networks) > alpha:
+    if not _testable(networks, alpha):
         reason = f"{networks} network{'s' * (networks != 1)} cannot reach significance"
     elif p > alpha:
         reason = "within what chance gives"

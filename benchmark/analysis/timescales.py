@@ -30,6 +30,7 @@ from benchmark.analysis.traces import (
     Timescale,
 )
 from benchmark.evidence import Evidence
+from benchmark.spec import SAME_LOSS
 
 PLACE = ["task", "budget", "match", "variant", "depth"]
 POINTS = 41
@@ -76,9 +77,23 @@ def _arm(members: pd.DataFrame, evidence: Evidence, alpha: float) -> Timescale:
         traces=_traces(distances, censored[..., 0] > 0, alpha),
         ablations=_ablations(layers, runs, alpha),
         separations=[] if first["depth"] == 1 else separations(values, censored[..., 0] > 0, alpha),
-        limits=[],
+        limits=_other_networks(layers, runs),
         sentence="",
     )
+
+
+def _other_networks(layers: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
+    """Another processor computes other last digits, and after some thousand steps that is another network."""
+    made = layers[layers["measure"] == "validation_loss"].set_index("key")["value"].astype(float)
+    judged = runs["validation_loss"].astype(float).reindex(made.index)
+    apart = (made - judged).abs()
+    others = apart > SAME_LOSS * np.maximum(made.abs(), judged.abs())
+    if not others.any():
+        return []
+    return [
+        f"{others.sum()} of {len(runs)} networks are not the judged ones: trained again on another machine, they came "
+        f"out with another validation loss, by {apart.max():.2g} {runs['unit'].iloc[0]} at most"
+    ]
 
 
 def _table(table: pd.DataFrame, keys: Sequence[str], column: str, names: Sequence[object], by: str) -> np.ndarray:
@@ -150,7 +165,7 @@ def _ablations(layers: pd.DataFrame, runs: pd.DataFrame, alpha: float) -> list[L
 
 
 def _said(one: Timescale, purpose: str, replicates: str) -> Timescale:
-    limits = []
+    limits = list(one.limits)
     if purpose == "screen":
         limits.append("a screen: it supports no claim")
     if len(one.seeds) == 1:

@@ -7,13 +7,9 @@ import csv
 import dataclasses
 import hashlib
 import json
-import multiprocessing
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import TextIO
 
@@ -24,6 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from benchmark.calibration.scenarios import Scenario
 from benchmark.calibration.study import happened, sources
 from benchmark.errors import UserError
+from benchmark.processes import processes
 
 FILE = "calibration.csv"
 _HEADER = ["scenario", "identity", "study", "happened"]
@@ -32,7 +29,6 @@ _BATCH = 12
 little is lost when a run is killed."""
 _LOG_EVERY = 30.0
 """Seconds between lines when the output is not a terminal."""
-_ONE_THREAD = dict.fromkeys(["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"], "1")
 
 Happened = dict[int, list[str]]
 """Number of a study -> names of the events that happened in it."""
@@ -119,40 +115,10 @@ def _done(batches: Sequence[tuple[Scenario, list[int]]], workers: int) -> Iterat
         for scenario, numbers in batches:
             yield scenario, _batch(scenario, numbers)
         return
-    with _processes(min(workers, len(batches))) as pool:
+    with processes(min(workers, len(batches))) as pool:
         waiting = {pool.submit(_batch, scenario, numbers): scenario for scenario, numbers in batches}
         for future in as_completed(waiting):
             yield waiting.pop(future), future.result()
-
-
-@contextlib.contextmanager
-def _processes(workers: int) -> Iterator[Executor]:
-    """Spawned processes of one thread each; whatever ends the block, batches not yet begun are dropped."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(_ONE_THREAD)
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _begin() -> None:
-    """In a new process: Ctrl-C is the parent's to answer, and a parent that is gone needs nothing more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def leave() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=leave, daemon=True).start()
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from benchmark.cli.app import NameArgument, WorkspaceOption, app
+from benchmark.cli.app import NameArgument, WorkersOption, WorkspaceOption, app, cores
 from benchmark.errors import UserError
 
 
@@ -120,6 +120,14 @@ def timescales(
     task: Annotated[str | None, typer.Option(help="Label of one task; default all.")] = None,
     depth: Annotated[int | None, typer.Option(help="Layers, with one layer beside them; default all.")] = None,
     seeds: Annotated[int, typer.Option(help="Confirmed networks of every arm, at most.")] = 10,
+    other_machine: Annotated[
+        bool,
+        typer.Option(
+            "--other-machine",
+            help="Measure what comes out here, where the study's processor computed other last digits.",
+        ),
+    ] = False,
+    workers: WorkersOption = None,
     workspace: WorkspaceOption = None,
 ) -> None:
     """Measure how long each layer remembers: train confirmed networks once more, change one input, follow the change.
@@ -136,7 +144,11 @@ def timescales(
         Path(study) if (Path(study) / "runs.parquet").exists() else Workspace.here(workspace).existing_folder(study)
     )
     console = make_console()
-    findings = measure(folder, console, task, depth, seeds)
+    findings = measure(
+        *(folder, console, task, depth, seeds),
+        workers=cores() if workers is None else workers,
+        other_machine=other_machine,
+    )
     said = [findings.headline] if withheld(findings) else [f"{one.sentence}." for one in findings.timescales]
     for line in said:
         console.print(line, markup=False)

@@ -18,12 +18,9 @@ from benchmark.export import predict
 from benchmark.journal import Journal
 from benchmark.lstm import StackedLSTM
 from benchmark.sizing import network_shape
-from benchmark.spec import RunResult, RunSpec
+from benchmark.spec import SAME_LOSS, RunResult, RunSpec
 from tasks import registry
 from tasks.own.series import OwnSeries
-
-TOLERANCE = 1e-4
-"""Relative difference in test loss up to which a network trained again, on another machine, is called the study's."""
 
 
 def export(folder: Path, out: Path, task: str | None = None, depth: int | None = None) -> tuple[Path, str]:
@@ -103,7 +100,7 @@ def _again(spec: RunSpec, result: RunResult) -> tuple[RunResult, StackedLSTM]:
         raise UserError(f"the data of task {spec.task} have changed since training {spec.key}: put the old file back")
     made, network = train_again(spec)
     assert made.test_loss is not None and result.test_loss is not None
-    if not math.isclose(made.test_loss, result.test_loss, rel_tol=TOLERANCE):
+    if not math.isclose(made.test_loss, result.test_loss, rel_tol=SAME_LOSS):
         raise UserError(
             f"trained again, {spec.key} has a test loss of {made.test_loss:.6g} and not {result.test_loss:.6g}: export "
             "on the machine, and with the versions, that the study ran on"

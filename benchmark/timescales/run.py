@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import math
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import as_completed
 from pathlib import Path
 
 import pandas as pd
@@ -17,128 +17,81 @@ from benchmark.analysis.analyse import analyse
 from benchmark.analysis.findings import Findings
 from benchmark.behind import behind
 from benchmark.errors import UserError
-from benchmark.evidence import OPTIONAL, Evidence, frame, parquet, read, replace_file
+from benchmark.evidence import OPTIONAL, frame, parquet, read, replace_file
 from benchmark.executors.worker import settle_torch
-from benchmark.export.export import TOLERANCE
-from benchmark.journal import Journal, study_lock
+from benchmark.journal import study_lock
 from benchmark.lstm import StackedLSTM, build
+from benchmark.processes import processes
 from benchmark.report.build import build as build_report
 from benchmark.sizing import network_shape
-from benchmark.spec import RunResult, RunSpec
 from benchmark.splits import Splits, to_tensors
 from benchmark.timescales.ablate import ablate
+from benchmark.timescales.networks import Chosen, choose_networks, network_of, task_of
 from benchmark.timescales.perturb import choose, perturb
 from benchmark.timescales.tables import Rows, ablations, traces
-from benchmark.training import train_again
-from tasks import registry
-from tasks.task import Task
 
 
-@dataclass(frozen=True, eq=False)
-class Chosen:
-    """One confirmed training to be measured."""
-
-    task: str
-    spec: RunSpec
-    result: RunResult
-
-    def __str__(self) -> str:
-        layers = f"{self.spec.depth} layer{'s' * (self.spec.depth > 1)} of {self.spec.width} cells"
-        return f"{self.task}, {layers}, seed {self.spec.seeds.replicate}"
-
-
-def timescales(folder: Path, console: Console, task: str | None, depth: int | None, seeds: int) -> Findings:
+def timescales(
+    folder: Path,
+    console: Console,
+    task: str | None,
+    depth: int | None,
+    seeds: int,
+    workers: int = 0,
+    other_machine: bool = False,
+) -> Findings:
     """Measure the first `seeds` confirmed networks of every arm, or of `task` and `depth`; rebuild the report.
 
     One layer is always measured beside a deeper `depth`. Networks that were measured before are not measured again, and
-    each is kept as soon as it is done, so that a stopped command goes on where it was. Raises UserError.
+    each is kept as soon as it is done, so that a stopped command goes on where it was. `workers` processes, 0 for this
+    one. `other_machine`: see `network_of`. Raises UserError.
     """
     if seeds < 1:
         raise UserError(f"--seeds is {seeds}: give a whole number from 1")
+    if workers < 0:
+        raise UserError(f"--workers is {workers}: give 0 or more")
     with study_lock(folder):
         evidence = read(folder)
         chosen = choose_networks(folder, evidence, task, depth, seeds, console)
         tables = {name: getattr(evidence, name) for name in OPTIONAL}
         kept = {name: frame([], name) if table is None else table for name, table in tables.items()}
-        settle_torch()
         known = set(kept["timescales"]["key"]) & set(kept["layers"]["key"])
-        for at, one in enumerate(chosen, start=1):
-            if one.spec.key in known:
-                console.print(f"[{at}/{len(chosen)}] {one}: measured before", markup=False)
-                continue
-            started = time.perf_counter()
-            for name, rows in zip(OPTIONAL, measure(one, network_of(one)), strict=True):
-                kept[name] = _added(kept[name], rows, name)
+        missing = [one for one in chosen if one.spec.key not in known]
+        if before := len(chosen) - len(missing):
+            console.print(f"measured before: {before} of {len(chosen)} networks", markup=False)
+        for at, (one, seconds, rows) in enumerate(_done(missing, workers, other_machine), start=before + 1):
+            for name, fresh in zip(OPTIONAL, rows, strict=True):
+                kept[name] = _added(kept[name], fresh, name)
                 replace_file(folder / f"{name}.parquet", parquet(kept[name]))
-            seconds = time.perf_counter() - started
             console.print(f"[{at}/{len(chosen)}] {one}: trained and measured in {seconds:.0f} s", markup=False)
         findings = analyse(dataclasses.replace(evidence, **kept))
         build_report(findings, folder, behind(evidence))
     return findings
 
 
-def choose_networks(
-    folder: Path, evidence: Evidence, task: str | None, depth: int | None, seeds: int, console: Console
-) -> list[Chosen]:
-    """Confirmed trainings that came to their end, by arm and seed. Raises UserError where there is none to measure."""
-    path = folder / "journal.jsonl"
-    if not path.is_file():
-        raise UserError(
-            f"{folder} holds no journal.jsonl, which says how to train its networks: measure on the machine it ran on"
-        )
-    members = evidence.members[~evidence.members["superseded"].fillna(False).astype(bool)]
-    members = members[(members["phase"] == "confirm") & (members["replica"].fillna("") == "")]
-    for option, column, asked in (("--task", "task", task), ("--depth", "depth", depth)):
-        if asked is not None and asked not in set(members[column]):
-            known = ", ".join(map(str, sorted(set(members[column]))))
-            raise UserError(f"{option} is {asked}, which study {folder.name!r} has not confirmed: give one of {known}")
-    if task is not None:
-        members = members[members["task"] == task]
-    if depth is not None:
-        members = members[members["depth"].isin([1, depth])]
-    with Journal.open(path) as journal:
-        results = journal.results()
-    chosen, two_ways = {}, set()
-    for _, arm in members.sort_values(["task", "budget", "match", "variant", "depth", "seed"]).groupby(
-        "arm", sort=False
-    ):
-        taken = 0
-        for key, label in zip(arm["key"], arm["task"], strict=True):
-            spec, result = results.get(key, (None, None))
-            if spec is None or result is None or result.status != "done" or taken == seeds:
-                continue
-            if spec.variant.bidirectional:
-                two_ways.add(spec.variant.name)
-                continue
-            taken += 1
-            chosen[key] = Chosen(label, spec, result)
-    if two_ways:
-        said = f"the variant {min(two_ways)!r} reads both ways, so that no step is before or after a change"
-        if not chosen:
-            raise UserError(f"{said}: timescales are measured on stacks that read one way")
-        console.print(f"left out: {said}", markup=False)
-    if not chosen:
-        raise UserError(f"no confirmed training of study {folder.name!r} came to its end: there is nothing to measure")
-    return list(chosen.values())
+def _done(
+    chosen: Sequence[Chosen], workers: int, other_machine: bool
+) -> Iterator[tuple[Chosen, float, tuple[Rows, Rows]]]:
+    if not workers or len(chosen) < 2:
+        for one in chosen:
+            yield one, *trained_and_measured(one, other_machine)
+        return
+    with processes(min(workers, len(chosen))) as pool:
+        waiting = {pool.submit(trained_and_measured, one, other_machine): one for one in chosen}
+        for future in as_completed(waiting):
+            yield waiting.pop(future), *future.result()
 
 
-def network_of(one: Chosen) -> StackedLSTM:
-    """Train it once more, with the test split closed. Raises UserError where it is not the study's network."""
-    spec, result = dataclasses.replace(one.spec, reads_test=False), one.result
-    if registry.digest(spec.task) != spec.task_digest:
-        raise UserError(f"the source of task {one.task} has changed since training {one.spec.key}: undo that change")
-    if _task(spec).data_digest() != spec.data_digest:
-        raise UserError(
-            f"the data of task {one.task} have changed since training {one.spec.key}: put the old file back"
-        )
-    made, network = train_again(spec)
-    assert made.validation_loss is not None and result.validation_loss is not None
-    if not math.isclose(made.validation_loss, result.validation_loss, rel_tol=TOLERANCE):
-        raise UserError(
-            f"trained again, {one.spec.key} has a validation loss of {made.validation_loss:.6g} and not "
-            f"{result.validation_loss:.6g}: measure on the machine, and with the versions, that the study ran on"
-        )
-    return network
+def trained_and_measured(one: Chosen, other_machine: bool = False) -> tuple[float, tuple[Rows, Rows]]:
+    """Seconds, and rows of `timescales` and `layers`, with the loss of the network that was measured among them."""
+    started = time.perf_counter()
+    settle_torch()
+    network, loss = network_of(one, other_machine)
+    curves, layers = measure(one, network)
+    layers.append(
+        {**_place(one), "layer": 0, "state": "", "measure": "validation_loss", "value": loss, "censored": False}
+    )
+    return time.perf_counter() - started, (curves, layers)
 
 
 def measure(one: Chosen, network: StackedLSTM) -> tuple[Rows, Rows]:
@@ -146,7 +99,7 @@ def measure(one: Chosen, network: StackedLSTM) -> tuple[Rows, Rows]:
 
     In double precision, so that what is left of a change late in the window is the change and not rounding.
     """
-    spec, task = one.spec, _task(one.spec)
+    spec, task = one.spec, task_of(one.spec)
     split = Splits(task, dataclasses.replace(spec, reads_test=False))["validation"]
     held = to_tensors(split, task, dtype=torch.float64, device=torch.device("cpu"))
     sites = choose(split, spec.seeds.data)
@@ -161,16 +114,15 @@ def measure(one: Chosen, network: StackedLSTM) -> tuple[Rows, Rows]:
     curves: Rows = []
     layers: Rows = []
     for name, copied in (("trained", trained), ("untrained", untrained)):
-        place = {"key": spec.key, "task": one.task, "depth": spec.depth, "network": name}
+        place = {**_place(one), "network": name}
         followed = traces(perturb(copied, held.inputs, sites), sites, split.groups, place)
         curves += followed[0]
         layers += followed[1]
-    place = {"key": spec.key, "task": one.task, "depth": spec.depth, "network": "trained"}
-    return curves, layers + ablations(ablate(trained, task, held), split.groups, place)
+    return curves, layers + ablations(ablate(trained, task, held), split.groups, _place(one))
 
 
-def _task(spec: RunSpec) -> Task:
-    return registry.create(spec.task, {**spec.task_parameters, **spec.task_locations})
+def _place(one: Chosen) -> dict[str, object]:
+    return {"key": one.spec.key, "task": one.task, "depth": one.spec.depth, "network": "trained"}
 
 
 def _added(table: pd.DataFrame, rows: Rows, name: str) -> pd.DataFrame:

@@ -150,6 +150,22 @@ def test_arms_share_the_error_of_the_study() -> None:
     assert any("fixed data" in limit for limit in of(several, 2, "equity_variance").limits)
 
 
+def test_arms_with_too_few_networks_take_no_share_of_the_error() -> None:
+    several = with_timescales(FORMANTS, {task: slower(1.5, noise=0.05) for task in ("formants", "equity_variance")})
+    assert several.timescales is not None and several.layers is not None
+    members = several.members
+    dropped = set(members.loc[(members["task"] == "equity_variance") & (members["seed"] >= 5), "key"])
+    fewer = dataclasses.replace(
+        several,
+        timescales=several.timescales[~several.timescales["key"].isin(dropped)],
+        layers=several.layers[~several.layers["key"].isin(dropped)],
+    )
+    tested, shown = hidden(of(fewer, 2)), hidden(of(fewer, 2, "equity_variance"))
+    assert tested.p_adjusted == pytest.approx(tested.p) and tested.answer == "slower"
+    assert shown.answer == "undecided" and "5 networks cannot reach significance" in shown.reason
+    assert shown.ratio == pytest.approx(hidden(of(several, 2, "equity_variance")).ratio, rel=0.2)
+
+
 def test_few_networks_claim_nothing_and_one_has_no_interval() -> None:
     five = of(with_timescales(FORMANTS, {"formants": slower(3.0)}, seeds=5), 2)
     assert hidden(five).answer == "undecided" and "5 networks cannot reach significance" in hidden(five).reason

@@ -275,7 +275,7 @@ NETWORKS = Group(
     ),
 )  # fmt: skip
 
-SCALE = f"timescales {NAME} --task recall --seeds 1"
+SCALE = f"timescales {NAME} --task recall --seeds 1 --workers 0"
 MEMORY = "tests/test_timescales.py::"
 
 
@@ -287,7 +287,7 @@ def both_ways(room: Room) -> str:
 
 MEMORIES = Group(
     "`strata timescales`",
-    "The networks are trained once more, and must be those that were judged.",
+    "The networks are trained once more, and must be those that were judged, unless `--other-machine` allows others.",
     (
         Line("--seeds is …: give a whole number from 1", "Nothing is measured on no network.",
              finished(as_it_is, f"timescales {NAME} --seeds 0")),
@@ -299,6 +299,8 @@ MEMORIES = Group(
         Line("undo that change", "Another source would be another network.", another("source", SCALE)),
         Line("has a validation loss of", "Another version of torch, or another processor, computes other last digits.",
              finished(journal(other_losses), SCALE)),
+        Line("came to no end", "Another version, or another processor, made it diverge.",
+             MEMORY + "test_a_network_that_comes_to_no_end_here_is_never_measured"),
         Line("…: timescales are measured on stacks that read one way", "Read from both ends, no step comes first.",
              both_ways),
         Line("a bidirectional network has no steps before", "The same, for one network.",
