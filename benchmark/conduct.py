@@ -10,9 +10,10 @@ nothing else: what the other arms are asked, and when an edge is extended, does 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from benchmark import halving
 from benchmark.analysis.selection import Choice, candidates, choose, tuning_score
 from benchmark.plan import Arm, Domain, Group, member
 from benchmark.spec import RunResult, RunSpec
@@ -32,6 +33,10 @@ class Request:
     phase: Phase
     point: int
     member: dict[str, Any]
+    rung: int | None = None
+    """Step at which it halts until the other points of its arm are there; None: it is trained to its end."""
+    after_rung: Literal["", "goes on", "stops"] = ""
+    """What became of it at the rung where it halted; '' when it is asked for the first time."""
 
 
 Asked = Generator[list[Request], Mapping[str, RunResult], None]
@@ -55,7 +60,7 @@ def conduct(group: Group, seeds: int, domain: Domain = "confirm") -> Asked:
     """
     study, points = group.study, group.study.points()
     tuning = {arm: _ArmTuning() for arm in group.alike}
-    yield from _tune(group, tuning, points, range(len(points)), domain)
+    yield from _tune(group, tuning, points, range(len(points)), domain, study.tuning.rungs)
     finalists = yield from _rerank(group, tuning, points, domain)
     found = {_choose(group, tuning[arm], points, finalists[arm]).edge for arm in tuning}
     edges = [edge for edge in EDGES if edge in found]
@@ -96,30 +101,71 @@ def replay(group: Group, seeds: int, known: Mapping[str, RunResult]) -> tuple[li
     """
     asks = conduct(group, seeds)
     batch = next(asks)
-    asked = list(batch)
+    asked = first_asked(batch)
     while all(request.spec.key in known for request in batch):
         try:
             batch = asks.send({request.spec.key: known[request.spec.key] for request in batch})
         except StopIteration:
             return asked, True
-        asked += batch
+        asked += first_asked(batch)
     return asked, False
 
 
+def first_asked(batch: Sequence[Request]) -> list[Request]:
+    """The requests of a batch that were not asked before, up to a rung."""
+    return [request for request in batch if not request.after_rung]
+
+
 def _tune(
-    group: Group, tuning: Mapping[Arm, _ArmTuning], points: Sequence[Setting], asked: Sequence[int], domain: Domain
+    group: Group,
+    tuning: Mapping[Arm, _ArmTuning],
+    points: Sequence[Setting],
+    asked: Sequence[int],
+    domain: Domain,
+    rungs: Sequence[float] = (),
 ) -> Asked:
-    """Ask every arm of `tuning` the same points, a batch at a time."""
-    size = group.study.tuning.batch
+    """Ask every arm of `tuning` the same points, a batch at a time; what stops at a rung scores as a diverged one.
+
+    What an edge or more tuning adds has no rungs: those points are few. With rungs all points are one batch, or the
+    size of a batch, which only sets the pace, would decide what is compared with what.
+    """
+    size = len(asked) if rungs else group.study.tuning.batch
     for start in range(0, len(asked), size):
         batch = [
             _request(group, arm, points[point], "tune", point, domain, point)
             for arm in tuning
             for point in asked[start : start + size]
         ]
-        results = yield batch
+        ended = yield from _halve(batch, rungs, group.study.tuning.rerank.points)
         for request in batch:
-            tuning[request.arm].scores[request.point] = score(request, results[request.spec.key])
+            stopped = RunResult(key=request.spec.key, status="pruned")
+            tuning[request.arm].scores[request.point] = score(request, ended.get(request.spec.key, stopped))
+
+
+def _halve(
+    batch: list[Request], shares: Sequence[float], finalists: int
+) -> Generator[list[Request], Mapping[str, RunResult], dict[str, RunResult]]:
+    """Train a batch, every arm from rung to rung by itself. The results of what was trained to its end, by key."""
+    asked = going = batch
+    for rung in halving.steps_of(shares, batch[0].spec):
+        results = yield [request if request.after_rung == "stops" else replace(request, rung=rung) for request in asked]
+        ahead = _ahead(going, results, rung, finalists)
+        asked = [replace(one, after_rung="goes on" if one.spec.key in ahead else "stops") for one in going]
+        going = [one for one in asked if one.after_rung == "goes on"]
+    results = yield asked
+    return {request.spec.key: results[request.spec.key] for request in going}
+
+
+def _ahead(going: Sequence[Request], results: Mapping[str, RunResult], rung: int, finalists: int) -> set[str]:
+    """Keys of what goes on beyond a rung."""
+    arms: dict[Arm, dict[int, Request]] = {}
+    for request in going:
+        arms.setdefault(request.arm, {})[request.point] = request
+    found = set[str]()
+    for requests in arms.values():
+        losses = {point: halving.loss_at(results[one.spec.key], rung) for point, one in requests.items()}
+        found |= {requests[point].spec.key for point in halving.kept(losses, finalists)}
+    return found
 
 
 def _rerank(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from benchmark import halving
 from benchmark.errors import UserError
 from benchmark.evidence import replace_file
 from benchmark.executors import Executor, Job
@@ -47,9 +49,23 @@ def trainings(group: Group, arm: Arm, seeds: int) -> dict[int, int]:
     rerank, doubled = group.study.tuning.rerank, 0 if arm.replica else group.study.confirmation.doubled
     points = group.study.points()
     if arm == group.tuned_more:
-        points = group.study.further_points(points)
-    asked = {group.steps: len(points) + rerank.points * rerank.seeds + seeds}
-    return asked | ({2 * group.steps: doubled} if doubled else {})
+        tuning = Counter({group.steps: len(group.study.further_points(points))})
+    else:
+        tuning = _tuned(group, arm, points)
+    asked = tuning + Counter({group.steps: rerank.points * rerank.seeds + seeds, 2 * group.steps: doubled})
+    return {steps: count for steps, count in asked.items() if count}
+
+
+def _tuned(group: Group, arm: Arm, points: Sequence[Mapping[str, float]]) -> Counter[int]:
+    """Tuning trainings by the step at which they stop: at a rung, or at their end."""
+    tuning, asked = group.study.tuning, Counter[int]()
+    rungs = halving.steps_of(tuning.rungs, group.spec(arm, points[0], "tune", 0))
+    going = len(points)
+    for rung in rungs:
+        left = halving.count_kept(going, tuning.rerank.points)
+        asked[rung] += going - left
+        going = left
+    return asked + Counter({group.steps: going})
 
 
 def measure_costs(groups: Sequence[Group], executor: Executor, cache: Path | None = None) -> dict[str, Cost]:

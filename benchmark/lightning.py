@@ -43,7 +43,7 @@ def quiet() -> None:
 
 @dataclass
 class Member:
-    """One training of a module: `state` while it trains, `result` once it has reached its end."""
+    """One training of a module: `state` while it trains, `result` once it is cut or at its end."""
 
     spec: RunSpec
     splits: Splits
@@ -113,16 +113,18 @@ class StackedLSTMModule(pl.LightningModule):
     def on_train_end(self) -> None:
         """Score while the weights are still on the device."""
         for member in self.members:
-            if member.state.finished:
-                with self.trainer.precision_plugin.forward_context():
-                    member.result = self._score(member)
+            with self.trainer.precision_plugin.forward_context():
+                member.result = self._score(member)
 
     def _score(self, member: Member) -> RunResult:
-        """The result by the best-validation weights; a diverged training keeps no last good weights (PROTOCOL 8)."""
+        """The result by the best-validation weights; a diverged training keeps no last good weights (PROTOCOL 8).
+
+        One that is cut here is `pruned` unless it goes on, and has no loss of its own.
+        """
         spec, splits, state = member.spec, member.splits, member.state
         result = RunResult(
             key=spec.key,
-            status="diverged" if state.diverged else "done",
+            status="diverged" if state.diverged else "done" if state.finished else "pruned",
             trivial_validation_loss=state.trivial_loss,
             best_validation_loss=splits.best_loss("validation"),
             steps=state.step,
@@ -132,10 +134,10 @@ class StackedLSTMModule(pl.LightningModule):
             curves=state.curves,
             device_type=self.device.type,
         )
-        if spec.reads_test:
+        if spec.reads_test and state.finished:
             result.trivial_loss, result.best_loss = splits.trivial_loss("test"), splits.best_loss("test")
             result.baselines = dict(self.task.baselines(splits["train"], splits["test"]))
-        if state.diverged:
+        if result.status != "done":
             return result
         member.network.load_state_dict(state.best_weights)
         result.best_step, result.validation_loss = state.best_step, state.best_loss

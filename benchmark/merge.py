@@ -78,6 +78,7 @@ def combine(here: Part, parts: Sequence[Part], prefer: str = "") -> Merged:
             most = max(holders, key=lambda part: len(part.attempts.get(key, [])))
             merged.chosen[key] = most.taken[key], most
             continue
+        ended = [part for part in ended if part.taken[key][1].status != "pruned"] or ended  # trained out says more
         first = next((part for part in ended if part.name == prefer), ended[0])
         merged.chosen[key] = first.taken[key], first
         kinds = [first]

@@ -117,6 +117,8 @@ def _take(part: Part, found: Iterable[tuple[Trained, RunResult]], askable: Askab
         spec = askable.spec(trained)
         if spec is None:
             part.aside[askable.why_not(trained)] += 1
+        elif result.status == "pruned" and not askable.study.tuning.rungs:
+            part.aside["stopped at a rung, where this study trains to the end (tuning.rungs)"] += 1
         else:
             part.taken[spec.key] = spec, result
 

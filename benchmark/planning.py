@@ -166,6 +166,10 @@ def print_looks(plan: Plan, console: Console) -> None:
             more = Forecast(expected.trainings - before.trainings, expected.seconds - before.seconds, expected.error)
             say(console, f"the look at {look} seeds: {more} more", mark="- ")
         before = expected
+    if rungs := study.tuning.rungs:
+        shares = " and ".join(f"{rung:.0%}" for rung in rungs)
+        stops = f"at {shares} of the steps the half of an arm's tuning points that is behind stops"
+        say(console, f"in this, {stops}", mark="- ")
     if study.confirmation.doubled:
         doubled = f"{study.confirmation.doubled} seeds of every arm are trained again with twice the steps"
         say(console, f"in this, {doubled}", mark="- ")

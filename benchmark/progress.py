@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 
 import rich.progress
@@ -106,7 +107,7 @@ class Progress:
             return
         self.counted.add(spec.key)
         self.done += 1
-        self.done_seconds += self.expected(spec)
+        self.done_seconds += self.expected(replace(spec, steps=result.steps) if result.status == "pruned" else spec)
         self.failed += result.status == "failed"
         self.standing.take(spec, result)
 

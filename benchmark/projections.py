@@ -76,10 +76,10 @@ class Projections:
 
     def advanced(self, requests: list[Request], spec: RunSpec, checkpoint: bytes) -> None:
         """The curves of a training that goes on, as far as they are."""
-        from benchmark.state import curves_so_far
+        from benchmark.state import so_far
 
         row = run_row(requests[0].group, spec, RunResult(key=spec.key, status="done"))
-        members, curves = [request.member for request in requests], curves_so_far(checkpoint)
+        members, curves = [request.member for request in requests], so_far(checkpoint).curves
         self.mlflow.tell(lambda: self.tracker.advance(spec, row, members, curves))
 
     def asked(self, batch: list[Request], results: Mapping[str, RunResult]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from benchmark.batches import BatchOrder
 from benchmark.lstm import StackedLSTM
-from benchmark.spec import RunSpec
+from benchmark.spec import RunResult, RunSpec
 from benchmark.splits import Tensors
 from tasks.task import Task
 
@@ -78,9 +79,10 @@ _SAVED = (
 )
 
 
-def save(state: TrainingState) -> bytes:
-    """A checkpoint: tensors and plain values only, loadable with `weights_only`."""
+def save(state: TrainingState, result: RunResult) -> bytes:
+    """A checkpoint: tensors and plain values only, loadable with `weights_only`. `result`: see `so_far`."""
     record: dict[str, Any] = {name: getattr(state, name) for name in _SAVED}
+    record["so_far"] = json.dumps({name: value for name, value in result.to_dict().items() if name != "curves"})
     record["key"] = state.spec.key
     record["network"] = state.network.state_dict()
     record["optimizer"] = state.optimizer.state_dict()
@@ -107,7 +109,7 @@ def steps_done(checkpoint: bytes) -> int:
     return int(torch.load(io.BytesIO(checkpoint), weights_only=True, map_location="cpu")["step"])
 
 
-def curves_so_far(checkpoint: bytes) -> list[tuple[int, str, int, float]]:
-    """The rows of `RunResult.curves` that a checkpoint has behind it."""
+def so_far(checkpoint: bytes) -> RunResult:
+    """What a training gives that goes no further than its checkpoint: `pruned`, its curves, and no loss of its own."""
     record = torch.load(io.BytesIO(checkpoint), weights_only=True, map_location="cpu")
-    return [tuple(row) for row in record["curves"]]
+    return RunResult.from_dict({**json.loads(record["so_far"]), "curves": record["curves"]})

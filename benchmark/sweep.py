@@ -11,10 +11,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from benchmark.company import POPULATION
-from benchmark.conduct import Asked, Domain, Request, conduct
+from benchmark.conduct import Asked, Domain, Request, conduct, first_asked
 from benchmark.evidence import replace_file
 from benchmark.executors import Executor, Job, LocalExecutor, Outcome, SerialExecutor
 from benchmark.executors.cluster import Cluster
@@ -80,6 +80,10 @@ class Driver:
     """Everything asked so far, in the order of asking within a group."""
     _results: dict[str, RunResult] = field(default_factory=dict)
     _specs: dict[str, list[Request]] = field(default_factory=dict)
+    _rungs: dict[str, int] = field(default_factory=dict)
+    """Key -> step at which it halts, of trainings that are compared at a rung before they go on."""
+    _halted: dict[str, RunResult] = field(default_factory=dict)
+    """What is known at its latest rung of a training that came to one."""
     _in_flight: set[str] = field(default_factory=set)
     _waiting: list[RunSpec] = field(default_factory=list)
     _confirming: bool = False
@@ -115,32 +119,71 @@ class Driver:
 
     def _progress(self, conductor: _Conductor) -> bool:
         """Answer the conductor while its batches are complete; False when its group is finished."""
-        while all(request.spec.key in self._results for request in conductor.batch):
-            answers = {request.spec.key: self._results[request.spec.key] for request in conductor.batch}
+        while (answers := self._answers(conductor.batch)) is not None:
+            ended = [request for request in conductor.batch if not request.rung]
             for projection in self.projections:
-                projection.answered(conductor.batch, answers)
+                projection.answered(ended, answers)
             try:
                 conductor.batch = self._ask(conductor.asks.send(answers))
             except StopIteration:
                 return False
         return True
 
+    def _answers(self, batch: list[Request]) -> dict[str, RunResult] | None:
+        """What the trainings of a batch gave, up to the rung where one is asked; None until all of them are there."""
+        answers = {}
+        for request in batch:
+            key = request.spec.key
+            found = self._results.get(key)
+            if found is None and request.rung and key in self._halted and self._halted[key].steps >= request.rung:
+                found = self._halted[key]
+            if found is None:
+                return None
+            answers[key] = found
+        return answers
+
     def _ask(self, batch: list[Request]) -> list[Request]:
         if not self._confirming and any(request.phase == "confirm" for request in batch):
             self._confirming = True
             self.before_confirmation()
-        self.requests += batch
+        fresh = first_asked(batch)
+        self.requests += fresh
         for projection in self.projections:
-            projection.asked(batch, self._results)
-        for request in batch:
+            projection.asked(fresh, self._results)
+        for request in fresh:
             key = request.spec.key
             self._specs.setdefault(key, []).append(request)
             if key in self._results:
                 for projection in self.projections:
                     projection.record(self._specs[key], request.spec, self._results[key])
-            elif key not in self._in_flight:
-                self._wait_for(request.spec)
+        for request in batch:
+            if request.spec.key not in self._results and request.spec.key not in self._in_flight:
+                self._go_on(request)
         return batch
+
+    def _go_on(self, request: Request) -> None:
+        """Train what was asked, to its rung where it has one; or let it stop, which is a result."""
+        key = request.spec.key
+        if request.after_rung == "stops":
+            self.journal.append(_record(request.spec, self._halted[key]))
+            self._tell(request.spec, self._halted[key])
+        elif request.rung is None:
+            self._rungs.pop(key, None)
+            self._wait_for(request.spec)
+        else:
+            self._rungs[key] = request.rung
+            path = self._checkpoint(key)
+            if not path.exists() or not self._halts(key, path.read_bytes()):
+                self._wait_for(request.spec)
+
+    def _halts(self, key: str, checkpoint: bytes) -> bool:
+        """Whether a training has come to the rung at which it is to be compared; then what is known of it is kept."""
+        if key not in self._rungs or _steps_done(checkpoint) < self._rungs[key]:
+            return False
+        from benchmark.state import so_far
+
+        self._halted[key] = so_far(checkpoint)
+        return True
 
     # --- trainings ------------------------------------------------------------------------------------------------
 
@@ -162,11 +205,10 @@ class Driver:
 
     def _segment(self, spec: RunSpec) -> _Segment:
         steps = self._specs[spec.key][0].group.study.training.segment_steps
-        if steps is None:
-            return _Segment(spec)
-        path = self._checkpoint(spec.key)
+        path, rung = self._checkpoint(spec.key), self._rungs.get(spec.key)
         checkpoint = path.read_bytes() if path.exists() else None
-        return _Segment(spec, (_steps_done(checkpoint) // steps + 1) * steps, checkpoint)
+        ends = [(_steps_done(checkpoint) // steps + 1) * steps] if steps else []
+        return _Segment(spec, min([*ends, *([rung] if rung else [])], default=None), checkpoint)
 
     def _submit(self, segments: Sequence[_Segment]) -> None:
         specs = tuple(segment.spec for segment in segments)
@@ -179,17 +221,17 @@ class Driver:
         specs = {spec.key: spec for outcome in outcomes for spec in outcome.job.specs}
         results = [result for outcome in outcomes for result in outcome.results]
         if results:
-            self.journal.extend(
-                {"kind": "result", "spec": specs[result.key].to_dict(), "result": result.to_dict()}
-                for result in results
-            )
+            self.journal.extend(_record(specs[result.key], result) for result in results)
         for outcome in outcomes:
             for key, checkpoint in outcome.checkpoints.items():
                 self._checkpoint(key).parent.mkdir(exist_ok=True)
                 replace_file(self._checkpoint(key), checkpoint)
                 for projection in self.projections:
                     projection.advanced(self._specs[key], specs[key], checkpoint)
-                self._wait_for(specs[key])
+                if self._halts(key, checkpoint):
+                    self._in_flight.discard(key)
+                else:
+                    self._wait_for(specs[key])
         for result in results:
             self._tell(specs[result.key], result)
 
@@ -202,6 +244,7 @@ class Driver:
             return
         self._results[spec.key] = result = self.journal.standing(spec.key)  # one copy of it, not two
         self._checkpoint(spec.key).unlink(missing_ok=True)
+        self._halted.pop(spec.key, None)
         for projection in self.projections:
             projection.record(self._specs[spec.key], spec, result)
         self.on_result(spec, result)
@@ -213,6 +256,11 @@ class Driver:
 def settled(key: str, known: Mapping[str, RunResult], failures: Mapping[str, int]) -> bool:
     """Whether a training is not run again: it came to an end, or failed as often as it is tried."""
     return key in known and (known[key].status != "failed" or failures.get(key, 0) >= ATTEMPTS)
+
+
+def _record(spec: RunSpec, result: RunResult) -> dict[str, Any]:
+    """Of a result, as the journal keeps it."""
+    return {"kind": "result", "spec": spec.to_dict(), "result": result.to_dict()}
 
 
 def _steps_done(checkpoint: bytes | None) -> int:

@@ -107,12 +107,10 @@ def _train(
     outcomes: list[RunResult | bytes] = []
     for member in module.members:
         member.state.seconds += seconds
-        if member.result is None:
-            outcomes.append(save(member.state))
-            continue
         result = member.result
+        assert result is not None
         result.parameters, result.state_size, result.flops = size.parameters, size.state, size.flops
         result.engine, result.versions = ran, {"strata": __version__, **versions}
         result.seconds = member.state.seconds
-        outcomes.append(result)
+        outcomes.append(result if member.state.finished else save(member.state, result))
     return module.members, outcomes

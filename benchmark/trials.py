@@ -105,6 +105,8 @@ class Trials:
                 result = results[request.spec.key]
                 if result.status == "failed":
                     study.tell(trial.number, state=TrialState.FAIL)
+                elif result.status == "pruned":
+                    study.tell(trial.number, state=TrialState.PRUNED)
                 else:
                     study.tell(trial.number, score(request, result))
 

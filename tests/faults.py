@@ -11,6 +11,7 @@ from typing import Any
 import benchmark.advance
 import benchmark.evidence
 import benchmark.lightning
+import benchmark.sweep
 import benchmark.tracking.tracker
 import benchmark.trials
 
@@ -66,6 +67,11 @@ def between_mlflow_and_optuna() -> None:
 def while_optuna_is_asked() -> None:
     """Some points are enqueued, none is running yet."""
     _before_call(benchmark.trials.optuna.Study, "ask", 3)
+
+
+def among_the_rungs() -> None:
+    """Some checkpoints of trainings that halt at a rung are written, others not; no place of a study without rungs."""
+    _before_call(benchmark.sweep, "replace_file", 5)
 
 
 def while_evidence_is_written() -> None:

@@ -61,7 +61,8 @@ CASES: list[tuple[str, Any, str, list[str]]] = [
     ("a_a", None, "addition", ["a_a: recall taken away"]),
     ("tasks.1.control", "", "addition", ["tasks[teacher].control"]),
     ("tasks.1.label", "renamed", "addition", ["teacher taken away; tasks: renamed added"]),
-    # finished keys
+    # finished keys, and what was chosen by their curves
+    ("tuning.rungs", [0.25], "refused", ["tuning.rungs: was [], now [0.25]"]),
     ("name", "y", "refused", ["name"]),
     ("seed", 1, "refused", ["seed: was 0, now 1"]),
     ("tasks.0.steps", 101, "refused", ["tasks[recall].steps: was 100, now 101"]),

@@ -77,7 +77,7 @@ def _effort(one: Measured, contrast: Contrast, purpose: str) -> Effort:
 
 
 def _scores(tune: pd.DataFrame, depth: int) -> pd.Series:
-    """Tuning score of every point of one depth, NaN for a training without one of its own (diverged, or stopped)."""
+    """Tuning score of every point of one depth, NaN for a training without one of its own: it diverged."""
     mine = tune[tune["depth"] == depth]
     return mine["tuning_score"].where(mine["status"] == SUCCESS).groupby(mine["point"]).mean()
 
@@ -86,6 +86,8 @@ def _wanting(tune: pd.DataFrame, asked: dict[int, pd.Series]) -> str:
     """'' or why the depths cannot be compared at equal effort."""
     if (tune["status"] == "failed").any():
         return "a tuning training failed, so that not every point has a result"
+    if (tune["status"] == "pruned").any():
+        return "points that were behind at a rung were not trained to their end"
     points = [sorted(scores.index) for scores in asked.values()]
     if any(one != points[0] for one in points):
         return "not every depth was asked the same points"
@@ -93,7 +95,7 @@ def _wanting(tune: pd.DataFrame, asked: dict[int, pd.Series]) -> str:
 
 
 def _searched(depth: int, scores: pd.Series, tune: pd.DataFrame) -> Searched:
-    """A point that diverged, or was stopped early, scores as one does on test: see `skill.diverged_score`."""
+    """A point that diverged scores as one does on test: see `skill.diverged_score`."""
     floor = diverged_score(tune.loc[tune["status"] == SUCCESS, "tuning_score"])
     expected = expected_best(scores.fillna(floor).tolist())
     return Searched(

@@ -55,7 +55,7 @@ _RULES: tuple[tuple[str, Kind], ...] = (
 """Path of a difference -> kind, first match wins. A key that is not here is refused until someone decides."""
 
 _GRAVITY: tuple[Kind, ...] = ("same", "free", "addition", "refused")
-_POINTS = re.compile(r"tuning\.(?!batch|rerank)")
+_POINTS = re.compile(r"tuning\.(?!batch|rerank|rungs)")
 
 
 def classify(old: Mapping[str, Any], new: Mapping[str, Any]) -> Change:

@@ -115,6 +115,8 @@ class Tuning(Strict):
     dropout: Annotated[DropoutRange | None, BeforeValidator(_not_fixed)] = None
     points: Annotated[int, Field(ge=2, le=4096)] | None = None
     batch: Annotated[int, Field(ge=1)] = 8
+    rungs: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=list)
+    """Shares of a training's steps at which the worse half of an arm's points stops; none: all are trained out."""
     rerank: Rerank
 
     @model_validator(mode="after")
@@ -132,6 +134,10 @@ class Tuning(Strict):
                 raise ValueError("points is required by method: sobol")
             if self.learning_rate.points is not None:
                 raise ValueError("learning_rate.points is for method: grid; under sobol write points")
+        if sorted(set(self.rungs)) != self.rungs:
+            raise ValueError(
+                f"rungs ({', '.join(map(str, self.rungs))}) must ascend: each is a later share of the steps"
+            )
         if self.rerank.points > self.count:
             raise ValueError(f"rerank.points ({self.rerank.points}) is more than the {self.count} points asked")
         return self

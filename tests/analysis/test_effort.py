@@ -149,7 +149,7 @@ def test_what_still_rises_is_said_where_it_could_change_the_answer() -> None:
 
 
 def test_a_point_that_diverged_counts_as_asked_and_as_worth_nothing() -> None:
-    (one,) = of(tuned({1: FLAT, 2: [0.7, "diverged", 0.7, 0.7, "pruned"], 4: POOR}))
+    (one,) = of(tuned({1: FLAT, 2: [0.7, "diverged", 0.7, 0.7, "diverged"], 4: POOR}))
     searched = one.depths[1]
     assert searched.diverged == 2 and searched.expected == pytest.approx(
         [by_subsets([0.7, 0.0, 0.7, 0.7, 0.0], points) for points in range(1, 6)]
@@ -161,6 +161,8 @@ def test_a_point_that_diverged_counts_as_asked_and_as_worth_nothing() -> None:
 def test_what_cannot_be_compared_at_equal_effort_says_why() -> None:
     (failed,) = of(tuned({1: FLAT, 2: ["failed", 0.5, 0.5, 0.5, 0.5]}))
     assert failed.reason.startswith("a tuning training failed") and failed.depths == [] and failed.points == 0
+    (stopped,) = of(tuned({1: FLAT, 2: [0.5, 0.5, 0.5, 0.5, "pruned"]}))
+    assert stopped.reason == "points that were behind at a rung were not trained to their end" and stopped.depths == []
     evidence = tuned(PLANTED)
     members = evidence.members
     cut = members[~((members["depth"] == 4) & (members["phase"] == "tune") & (members["point"] == 0))]

@@ -230,6 +230,8 @@ STUDY = Group(
              study(tuning={"method": "sobol", "points": None, "learning_rate": {"low": 0.003, "high": 0.3}})),
         Line("learning_rate.points is for method: grid", "Sobol's points are counted over all dimensions.",
              study(tuning=tuned(method="sobol", points=16))),
+        Line("must ascend: each is a later share", "Rungs are climbed in order, each once.",
+             study(tuning=tuned(rungs=[0.5, 0.25]))),
         Line("rerank.points (…) is more than", "Only points that were asked can be tried again.",
              study(tuning=tuned(rerank={"points": 99, "seeds": 1}))),
         Line("tuned dimensions: at least", "More dimensions need more points.",
