@@ -58,6 +58,7 @@ def _arm(members: pd.DataFrame, evidence: Evidence, alpha: float) -> Timescale:
     curves = evidence.timescales[evidence.timescales["key"].isin(keys)]
     layers = evidence.layers[evidence.layers["key"].isin(keys)]
     window = int(curves.groupby("key")["lag"].max().min())
+    others, apart = _other_networks(layers, runs)
     distances = _table(curves[curves["lag"] <= window], keys, "distance", list(range(window + 1)), "lag")
     values, censored = (
         _table(layers, keys, column, ["half_life", "area"], "measure") for column in ("value", "censored")
@@ -77,23 +78,26 @@ def _arm(members: pd.DataFrame, evidence: Evidence, alpha: float) -> Timescale:
         traces=_traces(distances, censored[..., 0] > 0, alpha),
         ablations=_ablations(layers, runs, alpha),
         separations=[] if first["depth"] == 1 else separations(values, censored[..., 0] > 0, alpha),
-        limits=_other_networks(layers, runs),
+        other_networks=others,
+        other_loss=apart,
+        limits=[],
         sentence="",
     )
 
 
-def _other_networks(layers: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
+def _other_networks(layers: pd.DataFrame, runs: pd.DataFrame) -> tuple[int, float | None]:
     """Another processor computes other last digits, and after some thousand steps that is another network."""
     made = layers[layers["measure"] == "validation_loss"].set_index("key")["value"].astype(float)
     judged = runs["validation_loss"].astype(float).reindex(made.index)
     apart = (made - judged).abs()
     others = apart > SAME_LOSS * np.maximum(made.abs(), judged.abs())
-    if not others.any():
-        return []
-    return [
-        f"{others.sum()} of {len(runs)} networks are not the judged ones: trained again on another machine, they came "
-        f"out with another validation loss, by {apart.max():.2g} {runs['unit'].iloc[0]} at most"
-    ]
+    gain = _gain(runs)
+    return int(others.sum()), float(apart.max()) / gain if others.any() and gain > 0 else None
+
+
+def _gain(runs: pd.DataFrame) -> float:
+    """What is learned, in the task's unit: validation loss below that of the trivial predictor."""
+    return float((runs["trivial_validation_loss"] - runs["validation_loss"]).astype(float).mean())
 
 
 def _table(table: pd.DataFrame, keys: Sequence[str], column: str, names: Sequence[object], by: str) -> np.ndarray:
@@ -152,7 +156,7 @@ def _duration(value: np.ndarray, draws: np.ndarray, networks: int, window: int, 
 
 
 def _ablations(layers: pd.DataFrame, runs: pd.DataFrame, alpha: float) -> list[LayerAblation]:
-    gain = float((runs["trivial_validation_loss"] - runs["validation_loss"]).astype(float).mean())
+    gain = _gain(runs)
     found = []
     ablated = layers[layers["measure"] == "ablation"].sort_values("key")
     for layer in sorted(set(ablated["layer"])):
@@ -165,9 +169,11 @@ def _ablations(layers: pd.DataFrame, runs: pd.DataFrame, alpha: float) -> list[L
 
 
 def _said(one: Timescale, purpose: str, replicates: str) -> Timescale:
-    limits = list(one.limits)
+    limits = []
     if purpose == "screen":
         limits.append("a screen: it supports no claim")
+    if one.other_networks:
+        limits.append("networks of the same recipe, trained again on another machine, stand for the judged ones")
     if len(one.seeds) == 1:
         limits.append("one network only: no interval over networks")
     if lasting := max((each.censored for each in one.separations), default=0):

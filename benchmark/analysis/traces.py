@@ -110,6 +110,10 @@ class Timescale:
     separations: list[Separation]
     limits: list[str]
     sentence: str
+    other_networks: int = 0
+    """Networks that came out otherwise than the judged ones: trained again on another machine."""
+    other_loss: float | None = None
+    """Largest difference of their validation loss from the judged networks', over what is learned; None without any."""
 
     def trace(self, layer: int, state: State, network: Network) -> LayerTrace:
         """One of `traces`."""

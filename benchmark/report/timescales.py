@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from benchmark.analysis.findings import Findings
-from benchmark.analysis.traces import LayerTrace, State, Timescale
+from benchmark.analysis.traces import STATES, LayerTrace, State, Timescale
 from benchmark.report.groups import groups
 from benchmark.report.style import GREY, WIDTH, Picture, colour, draw, marker
 from benchmark.report.words import finite, layers, sentence
 
+MOST_ROWS = 8
+"""More tasks and sizes than this are not all drawn, and not all read."""
 SHOWN: State = "h"
 """The state in the picture: what a layer passes up. The table has both."""
 
@@ -29,13 +33,83 @@ def placed(findings: Findings) -> list[tuple[str, list[Timescale]]]:
     return found
 
 
+def drawn(findings: Findings) -> list[tuple[str, list[Timescale]]]:
+    """What the picture shows: all, or of a task at many sizes the largest at equal parameters."""
+    found = placed(findings)
+    if len(found) <= MOST_ROWS:
+        return found
+    largest: dict[tuple[str, str], tuple[str, list[Timescale]]] = {}
+    for label, several in found:
+        one = several[0]
+        kept = largest.setdefault((one.task, one.variant), (label, several))[1][0]
+        if (one.match == "parameters", one.budget) > (kept.match == "parameters", kept.budget):
+            largest[one.task, one.variant] = label, several
+    return list(largest.values())
+
+
+@dataclass(frozen=True)
+class Told:
+    """What training did to the half-lives of one task at one depth, over all its sizes."""
+
+    task: str
+    depth: int
+    stacks: int
+    networks: list[int]
+    """Fewest and most of a stack."""
+    ratios: list[list[float]]
+    """Of h and of c: the smallest and the largest factor by which training multiplied the highest over the lowest."""
+    answers: list[tuple[str, int]]
+    """How many stacks got each answer, in either state."""
+
+
+def summary(findings: Findings) -> list[Told]:
+    """A row a task and depth from two layers on; empty where so little was measured that every line is read."""
+    found = placed(findings)
+    if len(found) <= MOST_ROWS:
+        return []
+    rows: dict[tuple[str, int], list[Timescale]] = {}
+    for _, several in found:
+        for one in several:
+            if one.separations:
+                rows.setdefault((one.task, one.depth), []).append(one)
+    return [_told(task, depth, stacks) for (task, depth), stacks in rows.items()]
+
+
+def _told(task: str, depth: int, stacks: list[Timescale]) -> Told:
+    networks = [len(one.seeds) for one in stacks]
+    ratios = [[each.ratio for one in stacks for each in one.separations if each.state == state] for state in STATES]
+    counts: dict[str, int] = {}
+    for one in stacks:
+        decided = {each.answer for each in one.separations} - {"undecided"}
+        answer = " and ".join(sorted(decided)) or "undecided"
+        counts[answer] = counts.get(answer, 0) + 1
+    return Told(
+        task=task,
+        depth=depth,
+        stacks=len(stacks),
+        networks=sorted({min(networks), max(networks)}),
+        ratios=[[f(known) for f in (min, max)] if (known := [r for r in several if r is not None]) else []
+                for several in ratios],
+        answers=sorted(counts.items()),
+    )  # fmt: skip
+
+
+def others(findings: Findings) -> tuple[int, int, float] | None:
+    """Networks that are not the judged ones, of how many, and how far their loss is off at most; None without any."""
+    found = [one for one in findings.timescales if one.other_loss is not None]
+    if not found:
+        return None
+    networks = sum(len(one.seeds) for one in findings.timescales)
+    return sum(one.other_networks for one in found), networks, max(one.other_loss or 0.0 for one in found)
+
+
 def picture(findings: Findings) -> Picture | None:
     """A row for every task, a column for every depth; None where nothing was measured.
 
     Every trace is drawn as a share of its own peak, so that all are read at one height: where a line crosses the half
     is the half-life of its layer.
     """
-    rows = placed(findings)
+    rows = drawn(findings)
     if not rows:
         return None
     depths = sorted({one.depth for _, several in rows for one in several})
@@ -44,7 +118,7 @@ def picture(findings: Findings) -> Picture | None:
     def paint(figure: Figure) -> None:
         handles = [
             Line2D([], [], color=colour(layer, every), marker=marker(layer, every), markersize=8, linewidth=2,
-                   label=_named(layer, depths[-1]))
+                   label=_layer_named(layer, depths[-1]))
             for layer in every
         ]  # fmt: skip
         figure.legend(handles=handles, loc="outside upper left", ncols=4)
@@ -68,7 +142,7 @@ def picture(findings: Findings) -> Picture | None:
     return draw("timescales", alt, (WIDTH, 1.0 + 2.6 * len(rows)), paint)
 
 
-def _named(layer: int, deepest: int) -> str:
+def _layer_named(layer: int, deepest: int) -> str:
     if deepest == 1:
         return "layer 1"
     return f"layer {layer}{' (reads the input)' if layer == 1 else ''}"
@@ -112,13 +186,26 @@ def lines(findings: Findings) -> list[str]:
 
 
 def limits(findings: Findings) -> list[str]:
-    """What limits them, once for all that it is true of."""
+    """What limits them, once for all that it is true of: tasks by name where it is true of all that was measured."""
     found = [(f"{label}, {layers([one.depth])}", one) for label, several in placed(findings) for one in several]
-    where: dict[str, list[str]] = {}
+    where: dict[str, list[tuple[str, Timescale]]] = {}
     for label, one in found:
         for limit in one.limits:
-            where.setdefault(limit, []).append(label)
+            where.setdefault(limit, []).append((label, one))
     return [
-        sentence(limit if len(labels) == len(found) else f"{limit} ({'; '.join(labels)})")
-        for limit, labels in where.items()
+        sentence(limit if len(held) == len(found) else f"{limit} ({_named(found, held)})")
+        for limit, held in where.items()
     ]
+
+
+def _named(found: list[tuple[str, Timescale]], held: list[tuple[str, Timescale]]) -> str:
+    whole = [
+        task
+        for task in dict.fromkeys(one.task for _, one in held)
+        if sum(one.task == task for _, one in held) == sum(one.task == task for _, one in found)
+    ]
+    rest = [label for label, one in held if one.task not in whole]
+    if len(rest) > MOST_ROWS:
+        tasks = dict.fromkeys(one.task for _, one in held if one.task not in whole)
+        rest = [f"{', '.join(tasks)}: not in all stacks"]
+    return "; ".join([*whole, *rest])

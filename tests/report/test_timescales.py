@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -76,3 +77,46 @@ def test_sentences_and_limits_are_said_once_and_only_where_controls_hold(finding
 def test_networks_of_one_layer_alone_are_drawn_too(findings: Findings) -> None:
     alone = [one for one in findings.timescales if one.depth == 1]
     assert section.picture(dataclasses.replace(findings, timescales=alone)) is not None
+
+
+@pytest.fixture(scope="module")
+def at_many_sizes(findings: Findings) -> Findings:
+    """The same at five budgets; at the largest, training made the upper layers of every stack slower."""
+
+    def sizes(items: list[Any]) -> list[Any]:
+        return [dataclasses.replace(item, budget=1000 * size) for size in range(1, 6) for item in items]
+
+    made = dataclasses.replace(findings, contrasts=sizes(findings.contrasts), arms=sizes(findings.arms))
+    measured = sizes(findings.timescales)
+    for at, one in enumerate(measured):
+        if one.budget == 5000:
+            slower = [dataclasses.replace(each, ratio=4.5, answer="slower") for each in one.separations]
+            measured[at] = dataclasses.replace(one, separations=slower, other_networks=3, other_loss=0.25)
+    return dataclasses.replace(made, timescales=measured)
+
+
+def test_a_large_study_is_a_row_a_task_and_draws_its_largest_size(at_many_sizes: Findings, findings: Findings) -> None:
+    assert section.summary(findings) == [] and section.drawn(findings) == section.placed(findings)
+    assert {several[0].budget for _, several in section.drawn(at_many_sizes)} == {5000}
+    assert [several[0].task for _, several in section.drawn(at_many_sizes)] == ["formants", "recall"]
+    rows = section.summary(at_many_sizes)
+    assert [(row.task, row.depth, row.stacks) for row in rows] == [
+        (task, depth, 5) for task in ("formants", "recall") for depth in (2, 4)
+    ]
+    two = rows[0]
+    assert two.answers == [("faster", 4), ("slower", 1)] and two.networks == [10]
+    assert two.ratios[0] == [hidden.ratio for hidden in [findings.timescales[1].separations[0]]] + [4.5]
+    assert rows[1].answers == [("slower", 1), ("undecided", 4)], "its fourth layer hears nothing"
+
+
+def test_the_table_of_a_large_study_reads_its_numbers_from_verdict_json(at_many_sizes: Findings) -> None:
+    html = page(at_many_sizes, {})
+    start = html.index('<h2 id="timescales">')
+    reader = Reader(f"<html><body>{html[start : html.index('<h2', start + 5)]}</body></html>")
+    known = numbers_of(verdict_json(at_many_sizes))
+    assert all(derived or value in known for value, _, derived in reader.numbers)
+    row = next(row for row in reader.rows["lasting"] if row[:2] == ["formants", "2"])
+    assert row[-1] == "faster (4), slower (1)"
+    assert "came out otherwise than the judged ones" in html and 0.25 in {value for value, _, _ in reader.numbers}
+    failing = [dataclasses.replace(control, passed=False) for control in at_many_sizes.controls]
+    assert 'id="lasting"' not in page(dataclasses.replace(at_many_sizes, controls=failing), {})
