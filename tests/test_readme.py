@@ -67,6 +67,31 @@ def test_the_plain_words_hold_of_the_published_numbers() -> None:
     assert f"{found['trainings']:,} trainings, {found['seconds'] / 3600:.1f} hours in all" in text
 
 
+def test_the_timescales_told_are_the_published_ones() -> None:
+    """Of two layers on natural tasks, hidden states: what training did, and how the stacks began."""
+    natural = {contrast["task"] for contrast in verdicts(ANSWER)["contrasts"] if contrast["role"] == "natural"}
+    mine = [one for one in verdicts(ANSWER)["timescales"] if one["task"] in natural and one["depth"] == 2]
+    hidden = [next(each for each in one["separations"] if each["state"] == "h") for one in mine]
+    assert {each["answer"] for each in hidden} == {"faster"} and {len(one["seeds"]) for one in mine} == {10}
+
+    def slower(one: Any, network: str) -> float:
+        first, second = (
+            trace["half_life"]["value"]
+            for trace in sorted(one["traces"], key=lambda trace: trace["layer"])
+            if (trace["state"], trace["network"]) == ("h", network)
+        )
+        return second / first
+
+    untrained = [slower(one, "untrained") for one in mine]
+    assert all(slower(one, "trained") > 1 for one in mine)
+    text = " ".join(README.split())
+    assert f"in an untrained stack it is {min(untrained):.0f} to {max(untrained):.0f} times as slow" in text
+    ratios = [each["ratio"] for each in hidden]
+    assert (
+        f"all {len(mine)} sizes: the ratio of the two half-lives fell to {min(ratios):.2f} to {max(ratios):.2f}" in text
+    )
+
+
 def test_how_often_a_recommendation_would_have_been_right_is_told() -> None:
     assert check(load(PUBLISHED)).cases == []
     text = " ".join(README.split())

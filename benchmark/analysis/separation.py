@@ -17,6 +17,9 @@ from benchmark.analysis.multiplicity import holm, pair_p
 from benchmark.analysis.signflip import max_t
 from benchmark.analysis.traces import STATES, Answer, Separation, State, Timescale
 
+UNTESTED = "cannot reach significance"
+"""What the reason of an arm says that has too few networks to be tested."""
+
 
 def separations(values: np.ndarray, censored: np.ndarray, alpha: float) -> list[Separation]:
     """Of h and of c, before the other arms are known; `values` `(networks, states, layers, keys, 2)`."""
@@ -90,7 +93,7 @@ def _judged(one: Separation, arm_p: float, networks: int, alpha: float) -> Separ
     p = pair_p(one.p, arm_p)
     answer: Answer = "undecided"
     if not _testable(networks, alpha):
-        reason = f"{networks} network{'s' * (networks != 1)} cannot reach significance"
+        reason = f"{networks} network{'s' * (networks != 1)} {UNTESTED}"
     elif p > alpha:
         reason = "within what chance gives"
     elif one.overstated:

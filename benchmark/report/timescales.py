@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from benchmark.analysis.findings import Findings
+from benchmark.analysis.separation import UNTESTED
 from benchmark.analysis.traces import STATES, LayerTrace, State, Timescale
 from benchmark.report.groups import groups
 from benchmark.report.style import GREY, WIDTH, Picture, colour, draw, marker
@@ -57,7 +58,8 @@ class Told:
     networks: list[int]
     """Fewest and most of a stack."""
     ratios: list[list[float]]
-    """Of h and of c: the smallest and the largest factor by which training multiplied the highest over the lowest."""
+    """Of h and of c: the smallest and the largest factor by which training multiplied the highest over the lowest; one
+    where they are the same, none where a layer hears nothing."""
     answers: list[tuple[str, int]]
     """How many stacks got each answer, in either state."""
 
@@ -81,17 +83,21 @@ def _told(task: str, depth: int, stacks: list[Timescale]) -> Told:
     counts: dict[str, int] = {}
     for one in stacks:
         decided = {each.answer for each in one.separations} - {"undecided"}
-        answer = " and ".join(sorted(decided)) or "undecided"
+        tested = any(not each.reason.endswith(UNTESTED) for each in one.separations)
+        answer = " and ".join(sorted(decided)) or ("undecided" if tested else "not tested")
         counts[answer] = counts.get(answer, 0) + 1
     return Told(
         task=task,
         depth=depth,
         stacks=len(stacks),
         networks=sorted({min(networks), max(networks)}),
-        ratios=[[f(known) for f in (min, max)] if (known := [r for r in several if r is not None]) else []
-                for several in ratios],
+        ratios=[sorted({min(known), max(known)}) if (known := _known(several)) else [] for several in ratios],
         answers=sorted(counts.items()),
-    )  # fmt: skip
+    )
+
+
+def _known(several: list[float | None]) -> list[float]:
+    return [value for value in several if value is not None]
 
 
 def others(findings: Findings) -> tuple[int, int, float] | None:
@@ -134,7 +140,9 @@ def picture(findings: Findings) -> Picture | None:
                 _panel(axes, one, every)
                 axes.set_title(layers([depth]))
             place = {"xy": (0, 1), "xycoords": "axes fraction", "xytext": (0, 25), "textcoords": "offset points"}
-            line[0].annotate(label, **place, fontweight="bold")
+            # The heading runs over the row and is to make no column wider: only a blank of its height takes room.
+            line[0].annotate(" ", **place, fontweight="bold")
+            line[0].annotate(label, **place, fontweight="bold").set_in_layout(False)
             line[0].set_ylabel("trace of the change\n(share of its peak)")
         figure.supxlabel("steps since one input was changed", fontsize=12)
 
