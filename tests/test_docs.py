@@ -74,6 +74,12 @@ NOT_RUN = {
         "+10",
     ): "it goes on from a study of minutes; tests/test_sweep.py goes on from a tiny one",
     ("sweep", "--side-by-side", "64"): "for a GPU; tests/test_sweep.py looks at the jobs that it makes",
+    (
+        "sweep",
+        "laptop",
+        "--set",
+        "tuning.rungs=[0.25]",
+    ): "minutes; tests/test_halving.py sweeps a tiny study with rungs",
     ("sweep", "speech"): "hours; a tiny study of every family is among the proofs of tests/test_families.py",
     ("sweep", "phase"): "hours",
     ("sweep", "my.yaml"): "a name that stands for yours",
