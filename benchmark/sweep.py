@@ -100,8 +100,8 @@ class Driver:
             self._conduct(groups, seeds, domain)
 
     def _conduct(self, groups: list[Group], seeds: int, domain: Domain) -> None:
-        self.requests.clear()
-        self._specs.clear()
+        for asked in (self.requests, self._specs, self._rungs, self._halted):
+            asked.clear()
         known = {key: result for key, (_, result) in self.journal.results().items()}
         failures = self.journal.failures()
         self._results = {key: result for key, result in known.items() if settled(key, known, failures)}
@@ -178,11 +178,14 @@ class Driver:
 
     def _halts(self, key: str, checkpoint: bytes) -> bool:
         """Whether a training has come to the rung at which it is to be compared; then what is known of it is kept."""
-        if key not in self._rungs or _steps_done(checkpoint) < self._rungs[key]:
+        if key not in self._rungs:
             return False
         from benchmark.state import so_far
 
-        self._halted[key] = so_far(checkpoint)
+        known = so_far(checkpoint)
+        if known.steps < self._rungs[key]:
+            return False
+        self._halted[key] = known
         return True
 
     # --- trainings ------------------------------------------------------------------------------------------------
