@@ -13,6 +13,7 @@ import yaml
 
 from benchmark.cli import main
 from tasks.speech import voice
+from tests.conftest import ROOT
 from tests.studies import NAME, tiny_study
 
 
@@ -90,7 +91,8 @@ def test_an_optuna_database_that_is_none(workspace: Path, capsys: pytest.Capture
 def test_flags(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write_study(workspace)
     assert "+10" in refused(capsys, "sweep", path, "--seeds", "10")
-    assert "--workers" in refused(capsys, "sweep", path, "--workers", "-1")
+    for verb in (["sweep", path], ["plan", path], ["reproduce", str(ROOT / "results" / "published" / "laptop")]):
+        assert "--workers is -1: give 0 or more" in refused(capsys, *verb, "--workers", "-1")
     assert "margin" in refused(capsys, "sweep", path, "--set", "analysis.margin=wide")
     assert "margim" in refused(capsys, "sweep", path, "--set", "analysis.margim=0.1")
 

@@ -71,8 +71,6 @@ def calibrate(
     """
     if studies < 0:
         raise UserError(f"--studies is {studies}: give 1 or more, or 0 to print only what is kept")
-    if workers < 0:
-        raise UserError(f"--workers is {workers}: give 0 or more")
     if not studies:
         return stored(folder, scenarios)
     with _alone(folder):

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from benchmark import __version__, complete, guide
+from benchmark.errors import UserError
 
 app = typer.Typer(
     name="strata",
@@ -77,6 +78,13 @@ def _root(
 ) -> None:
     if context.invoked_subcommand is None:
         print(context.get_help())
+
+
+def worker_processes(asked: int | None) -> int:
+    """What --workers asks for, by default one a core. Raises UserError."""
+    if asked is not None and asked < 0:
+        raise UserError(f"--workers is {asked}: give 0 or more")
+    return cores() if asked is None else asked
 
 
 def cores() -> int:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from benchmark import complete
-from benchmark.cli.app import JsonOption, SetOption, WorkersOption, WorkspaceOption, app, cores
+from benchmark.cli.app import JsonOption, SetOption, WorkersOption, WorkspaceOption, app, worker_processes
 
 
 @app.command()
@@ -78,7 +78,7 @@ def reproduce(
         folder,
         Workspace((workspace or Workspace.here().root / "reproduced").resolve()),
         console,
-        workers=cores() if workers is None else workers,
+        workers=worker_processes(workers),
         tasks=[label.strip() for label in tasks.split(",") if label.strip()],
         seeds=seeds,
     )

@@ -21,7 +21,7 @@ from benchmark.cli.app import (
     WorkersOption,
     WorkspaceOption,
     app,
-    cores,
+    worker_processes,
 )
 from benchmark.errors import UserError
 
@@ -88,7 +88,7 @@ def qualify(
         only=task,
         seeds=seeds,
         out=out,
-        workers=cores() if workers is None else workers,
+        workers=worker_processes(workers),
         cluster=Cluster.asked(scheduler, scheduler_file, tls, insecure, instead=workers is not None),
     )
 
@@ -121,7 +121,7 @@ def calibrate(
     asked = [named(name) for name in dict.fromkeys(scenario)] if scenario else SCENARIOS
     place, console = Workspace.here(workspace).results, Console(stderr=True, highlight=False)
     try:
-        found = run.calibrate(asked, studies, cores() if workers is None else workers, place, console)
+        found = run.calibrate(asked, studies, worker_processes(workers), place, console)
     except KeyboardInterrupt:
         print("\nstopped; every study finished is kept. Go on with the same command", file=sys.stderr)
         return 130

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from benchmark.cli.app import NameArgument, WorkersOption, WorkspaceOption, app, cores
+from benchmark.cli.app import NameArgument, WorkersOption, WorkspaceOption, app, worker_processes
 from benchmark.errors import UserError
 
 
@@ -146,7 +146,7 @@ def timescales(
     console = make_console()
     findings = measure(
         *(folder, console, task, depth, seeds),
-        workers=cores() if workers is None else workers,
+        workers=worker_processes(workers),
         other_machine=other_machine,
     )
     said = [findings.headline] if withheld(findings) else [f"{one.sentence}." for one in findings.timescales]

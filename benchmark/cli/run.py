@@ -24,7 +24,7 @@ from benchmark.cli.app import (
     WorkersOption,
     WorkspaceOption,
     app,
-    cores,
+    worker_processes,
 )
 from benchmark.company import POPULATION
 from benchmark.errors import UserError
@@ -124,8 +124,7 @@ def sweep(
 
     place, console = Workspace.here(workspace), make_console(quiet=quiet, stderr=as_json)
     more = _more_seeds(seeds)
-    if workers is not None and workers < 0:
-        raise UserError(f"--workers is {workers}: give 0 or more")
+    processes = worker_processes(workers)
     if side_by_side is not None and side_by_side < 1:
         raise UserError(f"--side-by-side is {side_by_side}: give 1 or more")
     cluster = Cluster.asked(scheduler, scheduler_file, tls, insecure, instead=workers is not None)
@@ -190,7 +189,7 @@ def sweep(
             loaded,
             place,
             console,
-            workers=cores() if workers is None else workers,
+            workers=processes,
             more_seeds=more,
             asked_as=asked_as,
             options=options,
@@ -236,7 +235,7 @@ def plan(
     loaded = Study.load(study, overrides or [])
     console = make_console(stderr=as_json)
     with console.status("timing a few steps of every cell"):
-        made = Plan.make(loaded, Workspace.here(workspace), cores() if workers is None else workers, cluster, console)
+        made = Plan.make(loaded, Workspace.here(workspace), worker_processes(workers), cluster, console)
     if as_json:
         print(json.dumps(made.record(), indent=1, allow_nan=False))
         return

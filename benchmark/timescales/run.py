@@ -48,8 +48,6 @@ def timescales(
     """
     if seeds < 1:
         raise UserError(f"--seeds is {seeds}: give a whole number from 1")
-    if workers < 0:
-        raise UserError(f"--workers is {workers}: give 0 or more")
     with study_lock(folder):
         evidence = read(folder)
         chosen = choose_networks(folder, evidence, task, depth, seeds, console)
