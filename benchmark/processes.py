@@ -14,20 +14,29 @@ _ONE_THREAD = dict.fromkeys(["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM
 
 
 @contextlib.contextmanager
-def processes(workers: int) -> Iterator[Executor]:
-    """Spawned processes of one thread each; whatever ends the block, calls not yet begun are dropped."""
+def one_thread() -> Iterator[None]:
+    """Processes started meanwhile compute on one thread each: the libraries read it when they load."""
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     os.environ.update(_ONE_THREAD)
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
     try:
-        yield pool
+        yield
     finally:
-        pool.shutdown(cancel_futures=True)
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextlib.contextmanager
+def processes(workers: int) -> Iterator[Executor]:
+    """Spawned processes of one thread each; whatever ends the block, calls not yet begun are dropped."""
+    with one_thread():
+        pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _begin() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,10 +15,14 @@ from typing import Any, Literal
 PROTOCOL_VERSION = "1"
 """Version of the rules of fairness. Part of every key: results made under other rules are not compared."""
 
-SAME_LOSS = 1e-4
-"""Relative difference in loss up to which a training made again, on another machine, is called the same training."""
+_SAME_LOSS = 1e-4
 
 Status = Literal["done", "diverged", "pruned", "failed"]
+
+
+def same_loss(one: float, other: float) -> bool:
+    """Whether a training made again, perhaps on another machine, is called the same training: by its loss to 1e-4."""
+    return math.isclose(one, other, rel_tol=_SAME_LOSS)
 
 
 def stream(*names: object) -> int:

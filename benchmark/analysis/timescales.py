@@ -30,7 +30,7 @@ from benchmark.analysis.traces import (
     Timescale,
 )
 from benchmark.evidence import Evidence
-from benchmark.spec import SAME_LOSS
+from benchmark.spec import same_loss
 
 PLACE = ["task", "budget", "match", "variant", "depth"]
 POINTS = 41
@@ -89,10 +89,9 @@ def _other_networks(layers: pd.DataFrame, runs: pd.DataFrame) -> tuple[int, floa
     """Another processor computes other last digits, and after some thousand steps that is another network."""
     made = layers[layers["measure"] == "validation_loss"].set_index("key")["value"].astype(float)
     judged = runs["validation_loss"].astype(float).reindex(made.index)
-    apart = (made - judged).abs()
-    others = apart > SAME_LOSS * np.maximum(made.abs(), judged.abs())
+    others = sum(not same_loss(*pair) for pair in zip(made, judged, strict=True))
     gain = _gain(runs)
-    return int(others.sum()), float(apart.max()) / gain if others.any() and gain > 0 else None
+    return others, float((made - judged).abs().max()) / gain if others and gain > 0 else None
 
 
 def _gain(runs: pd.DataFrame) -> float:

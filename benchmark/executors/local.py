@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import math
 import multiprocessing
-import os
 import signal
 import time
 from collections import deque
@@ -23,12 +22,12 @@ from typing import Any, Self
 from benchmark.errors import UserError
 from benchmark.executors import worker as worker_process
 from benchmark.executors.contract import Job, Outcome
+from benchmark.processes import one_thread
 
 START_FAILURES = 3
 """Workers that may die one after another before any of them was ready; then the fault is not chance."""
 
 _SPAWN = multiprocessing.get_context("spawn")
-_ONE_THREAD = dict.fromkeys(["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"], "1")
 
 
 @dataclass(eq=False)
@@ -199,15 +198,9 @@ def _worker_environment() -> Iterator[None]:
     Ctrl-C during its start-up would print a traceback.
     """
     resource_tracker.ensure_running()  # multiprocessing would start it below, and unblock SIGINT in passing
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        os.environ.update(_ONE_THREAD)
-        yield
+        with one_thread():
+            yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from benchmark.export import predict
 from benchmark.journal import Journal
 from benchmark.lstm import StackedLSTM
 from benchmark.sizing import network_shape
-from benchmark.spec import SAME_LOSS, RunResult, RunSpec
+from benchmark.spec import RunResult, RunSpec, same_loss
 from tasks import registry
 from tasks.own.series import OwnSeries
 
@@ -100,7 +99,7 @@ def _again(spec: RunSpec, result: RunResult) -> tuple[RunResult, StackedLSTM]:
         raise UserError(f"the data of task {spec.task} have changed since training {spec.key}: put the old file back")
     made, network = train_again(spec)
     assert made.test_loss is not None and result.test_loss is not None
-    if not math.isclose(made.test_loss, result.test_loss, rel_tol=SAME_LOSS):
+    if not same_loss(made.test_loss, result.test_loss):
         raise UserError(
             f"trained again, {spec.key} has a test loss of {made.test_loss:.6g} and not {result.test_loss:.6g}: export "
             "on the machine, and with the versions, that the study ran on"

@@ -7,9 +7,10 @@ from typing import TypeVar
 
 from benchmark.analysis.diagnoses import Effort, Trainability
 from benchmark.analysis.findings import Findings
+from benchmark.analysis.traces import Timescale
 from benchmark.report.groups import groups
 
-Item = TypeVar("Item", Trainability, Effort)
+Item = TypeVar("Item", Trainability, Effort, Timescale)
 
 
 def placed(findings: Findings, items: Sequence[Item]) -> list[tuple[str, Item]]:
@@ -26,9 +27,13 @@ def placed(findings: Findings, items: Sequence[Item]) -> list[tuple[str, Item]]:
 
 def named(found: Sequence[tuple[str, Item]], chosen: Sequence[Item]) -> str:
     """The chosen ones of `found`, by label; a task of which all are chosen by its name alone."""
-    names: dict[str, None] = {}
-    for label, item in found:
-        if item in chosen:
-            whole = all(other in chosen for _, other in found if other.task == item.task)
-            names[item.task if whole else label] = None
-    return ", ".join(names)
+    whole = whole_tasks(found, chosen)
+    return ", ".join(
+        dict.fromkeys(item.task if item.task in whole else label for label, item in found if item in chosen)
+    )
+
+
+def whole_tasks(found: Sequence[tuple[str, Item]], chosen: Sequence[Item]) -> list[str]:
+    """Tasks of which all that was found is chosen."""
+    tasks = dict.fromkeys(item.task for item in chosen)
+    return [task for task in tasks if all(other in chosen for _, other in found if other.task == task)]

@@ -12,6 +12,7 @@ from benchmark.analysis.findings import Findings
 from benchmark.analysis.separation import UNTESTED
 from benchmark.analysis.traces import STATES, LayerTrace, State, Timescale
 from benchmark.report.groups import groups
+from benchmark.report.places import whole_tasks
 from benchmark.report.style import GREY, WIDTH, Picture, colour, draw, marker
 from benchmark.report.words import finite, layers, sentence
 
@@ -207,11 +208,7 @@ def limits(findings: Findings) -> list[str]:
 
 
 def _named(found: list[tuple[str, Timescale]], held: list[tuple[str, Timescale]]) -> str:
-    whole = [
-        task
-        for task in dict.fromkeys(one.task for _, one in held)
-        if sum(one.task == task for _, one in held) == sum(one.task == task for _, one in found)
-    ]
+    whole = whole_tasks(found, [one for _, one in held])
     rest = [label for label, one in held if one.task not in whole]
     if len(rest) > MOST_ROWS:
         tasks = dict.fromkeys(one.task for _, one in held if one.task not in whole)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from benchmark.errors import UserError
 from benchmark.evidence import Evidence
 from benchmark.journal import Journal
 from benchmark.lstm import StackedLSTM
-from benchmark.spec import SAME_LOSS, RunResult, RunSpec
+from benchmark.spec import RunResult, RunSpec, same_loss
 from benchmark.training import train_again
 from tasks import registry
 from tasks.task import Task
@@ -97,7 +96,7 @@ def network_of(one: Chosen, other_machine: bool = False) -> tuple[StackedLSTM, f
             f"trained again, {spec.key} came to no end ({made.status}): measure on the machine, and with the versions, "
             "that the study ran on"
         )
-    if not other_machine and not math.isclose(made.validation_loss, result.validation_loss, rel_tol=SAME_LOSS):
+    if not other_machine and not same_loss(made.validation_loss, result.validation_loss):
         raise UserError(
             f"trained again, {spec.key} has a validation loss of {made.validation_loss:.6g} and not "
             f"{result.validation_loss:.6g}: measure on the machine, and with the versions, that the study ran on, or "
