@@ -24,10 +24,12 @@ from torch.autograd.function import once_differentiable
 LEVELS = {0: ("plain", 16), 1: ("avx2", 32), 2: ("avx512", 64)}
 """What the library calls the widest vectors of this processor, and their bytes."""
 PRECISIONS = {torch.float32: "single", torch.float64: "double"}
-WIDEST = {"avx512": 28}
-"""Most cells at which our kernel is taken, by its vectors, timed once by hand on one machine each; at any width with
-others. `strata speed` times the engines by width.
+WIDEST = {("avx512", True, kind): 28 for kind in ("single", "double", "mixed")} | {("avx512", False, "mixed"): 128}
+"""Most cells at which our kernel is taken, by its vectors, whether the processor is Intel's, and precision; at any
+width with others. From `strata speed` on an AMD EPYC; on an Intel Xeon timed once by hand, in bfloat16 not at all.
 """
+MIXED = "mixed"
+"""Products in bfloat16, all else in single precision."""
 TORCH = "torch-lstm"
 AT_ONCE = ("batched", "triton")
 """Engines that compute the layers of all replicas together, on a GPU or for a test; `benchmark.at_once`."""
@@ -41,15 +43,15 @@ class Library:
         self._functions.strata_level.restype = ctypes.c_long
         self.level = self._functions.strata_level()
         self.name, self.bytes = LEVELS[self.level]
+        self.mixed, self.intel = (bool(getattr(self._functions, f"strata_{name}")()) for name in ("mixed", "intel"))
 
     def lanes(self, kind: torch.dtype) -> int:
         """Sequences that are read side by side."""
         return self.bytes // kind.itemsize
 
-    def call(self, function: str, *arguments: Tensor | int | None) -> None:
+    def call(self, function: str, precision: str, *arguments: Tensor | int | None) -> None:
         """Sizes are passed as C longs, tensors, which must be contiguous, as addresses."""
-        kind = next(argument.dtype for argument in arguments if isinstance(argument, Tensor))
-        getattr(self._functions, f"strata_{function}_{PRECISIONS[kind]}")(
+        getattr(self._functions, f"strata_{function}_{precision}")(
             ctypes.c_long(self.level),
             *(
                 ctypes.c_void_p(given.data_ptr())
@@ -70,24 +72,51 @@ def library() -> Library | None:
     return None
 
 
+def in_bfloat16() -> bool:
+    """Whether our kernel multiplies in bfloat16 on this processor."""
+    kernel = library()
+    return kernel is not None and kernel.mixed
+
+
 def engines() -> list[str]:
     """What STRATA_ENGINE may ask for on this machine."""
     return ["torch", *(["native"] if library() else []), "batched", *(["triton"] if find_spec("triton") else [])]
 
 
-def chosen(weight_hh: Any) -> Library | None:
-    """What runs layers with these recurrent weights `(..., 4 width, width)`; None for torch's kernels."""
+def chosen(weight_hh: Any, precision: str) -> Library | None:
+    """What runs layers with these recurrent weights `(..., 4 width, width)`; None for torch's kernels.
+
+    `precision` is one of `PRECISIONS`' or `MIXED`.
+    """
     asked = os.environ.get("STRATA_ENGINE", "")
     kernel = None if asked in ("torch", *AT_ONCE) else library()
     if kernel is None or weight_hh.device.type != "cpu" or weight_hh.dtype not in PRECISIONS:
         return None
+    if precision == MIXED and not (kernel.mixed and weight_hh.dtype == torch.float32):
+        return None
     width = weight_hh.shape[-1]
-    return kernel if asked == "native" or width <= WIDEST.get(kernel.name, width) else None
+    widest = WIDEST.get((kernel.name, kernel.intel, precision), width)
+    return kernel if asked == "native" or width <= widest else None
 
 
 def in_kernel(below: Tensor, weight_hh: Any) -> bool:
     """Whether our kernel computes these layers on this input."""
-    return below.dtype == weight_hh.dtype and not torch.is_autocast_enabled("cpu") and chosen(weight_hh) is not None
+    if below.dtype != weight_hh.dtype or below.dtype not in PRECISIONS:
+        return False
+    if torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") != torch.bfloat16:
+        return False
+    return chosen(weight_hh, _precision(below.dtype)) is not None
+
+
+def _precision(kind: torch.dtype) -> str:
+    """Of the kernel's function for layers of this type: under autocast products are in bfloat16."""
+    return MIXED if torch.is_autocast_enabled("cpu") else PRECISIONS[kind]
+
+
+def _pairs(weights: Tensor) -> Tensor:
+    """Two neighbouring columns in one integer, as bfloat16; a column of zeros makes an odd number even."""
+    even = nn.functional.pad(weights, (0, weights.shape[-1] % 2))
+    return even.to(torch.bfloat16).view(torch.int32)
 
 
 class Recurrence(torch.autograd.Function):
@@ -104,17 +133,19 @@ class Recurrence(torch.autograd.Function):
         replicas, time, batch, inputs = below.shape
         width, lanes = weight_hh.shape[2], kernel.lanes(below.dtype)
         keep = any(ctx.needs_input_grad)
+        precision = _precision(below.dtype)
         weights, bias, below = torch.cat([weight_ih, weight_hh], dim=2), bias.contiguous(), below.contiguous()
+        read = _pairs(weights) if precision == MIXED else weights
         hidden, cells = below.new_empty(replicas, time, batch, width), below.new_empty(replicas, batch, width)
         steps = -(-batch // lanes) * (time + 1) if keep else 2
         kept = below.new_empty(replicas, steps * (inputs + 6 * width) * lanes)
         sizes = time, batch, inputs, width
         for one in range(replicas):
-            parts = below[one], weights[one], bias[one], hidden[one], cells[one], kept[one]
-            kernel.call("forward", *sizes, *parts, int(keep))
+            parts = below[one], read[one], bias[one], hidden[one], cells[one], kept[one]
+            kernel.call("forward", precision, *sizes, *parts, int(keep))
         if keep:
             ctx.save_for_backward(weights, kept)
-            ctx.sizes = sizes
+            ctx.sizes, ctx.precision = sizes, precision
         ctx.mark_non_differentiable(cells)
         return hidden, cells
 
@@ -131,10 +162,11 @@ class Recurrence(torch.autograd.Function):
         deltas = up.new_empty(time * 4 * width * lanes)
         room = up.new_empty((inputs + 3 * width + (inputs + width + 4) * time) * lanes)
         transposed = weights.mT.contiguous()
+        transposed = _pairs(transposed) if ctx.precision == MIXED else transposed
         for one in range(replicas):
             passed_down = None if to_below is None else to_below[one]
             parts = transposed[one], kept[one], up[one], to_weights[one], to_bias[one], passed_down, deltas, room
-            kernel.call("backward", *ctx.sizes, *parts)
+            kernel.call("backward", ctx.precision, *ctx.sizes, *parts)
         return to_below, to_weights[..., :inputs], to_weights[..., inputs:], to_bias
 
 
@@ -186,5 +218,6 @@ def engine(network: nn.Module, precision: str) -> str:
     if (asked := os.environ.get("STRATA_ENGINE", "")) in AT_ONCE:
         return asked
     layer = next(module for module in network.modules() if isinstance(module, LSTMLayer))
-    kernel = chosen(layer.weight_hh_l0) if precision.endswith("true") else None  # under autocast torch computes
-    return f"native-{kernel.name}" if kernel else TORCH
+    mixed, weight_hh = precision == "bf16-mixed", cast("Tensor", layer.weight_hh_l0)
+    kernel = chosen(weight_hh, MIXED if mixed else PRECISIONS.get(weight_hh.dtype, ""))
+    return f"native-{'bfloat16' if mixed else kernel.name}" if kernel else TORCH

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from benchmark.lstm import build
-from benchmark.recurrence import LEVELS, WIDEST, LSTMLayer, engine, library
+from benchmark.recurrence import LEVELS, WIDEST, LSTMLayer, engine, in_bfloat16, library
 from benchmark.spec import Variant
 
 needs_kernel = pytest.mark.skipif(library() is None, reason="no C compiler was there when the package was installed")
@@ -111,21 +111,27 @@ def test_without_the_kernel_torch_trains():
 
 
 @needs_kernel
-def test_where_vectors_are_widest_wide_layers_are_left_to_torch(monkeypatch):
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("intel", [True, False])
+@pytest.mark.parametrize("name", ["avx512", "avx2"])
+def test_where_torch_is_the_faster_one_layers_are_left_to_it(name, intel, precision, monkeypatch):
     kernel = library()
     assert kernel is not None
-    for name, widest in (("avx512", WIDEST["avx512"]), ("avx2", 10_000)):
-        monkeypatch.setattr(kernel, "name", name)
-        for width, asked, expected in (
-            (widest, "", f"native-{name}"),
-            (widest + 1, "", "torch-lstm" if name in WIDEST else f"native-{name}"),
-            (widest + 1, "native", f"native-{name}"),
-            (widest, "torch", "torch-lstm"),
-        ):
-            monkeypatch.setenv("STRATA_ENGINE", asked)
-            layer = LSTMLayer(2, width, device="meta")
-            layer.weight_hh_l0 = nn.Parameter(torch.zeros(4 * width, width))
-            assert engine(nn.ModuleList([layer]), "32-true") == expected, (name, width, asked)
+    mixed = precision == "bf16-mixed"
+    for attribute, value in (("name", name), ("intel", intel), ("mixed", True)):
+        monkeypatch.setattr(kernel, attribute, value)
+    ours = "native-bfloat16" if mixed else f"native-{name}"
+    widest = WIDEST.get((name, intel, "mixed" if mixed else "single"))
+    for width, asked, expected in (
+        (widest or 999, "", ours),
+        ((widest or 999) + 1, "", ours if widest is None else "torch-lstm"),
+        ((widest or 999) + 1, "native", ours),
+        (widest or 999, "torch", "torch-lstm"),
+    ):
+        monkeypatch.setenv("STRATA_ENGINE", asked)
+        layer = LSTMLayer(2, width, device="meta")
+        layer.weight_hh_l0 = nn.Parameter(torch.empty(4 * width, width, device="cpu"))
+        assert engine(nn.ModuleList([layer]), precision) == expected, (width, asked)
 
 
 @needs_kernel
@@ -140,8 +146,63 @@ def test_both_engines_compute_a_wide_layer_alike(monkeypatch):
     torch.testing.assert_close(found[1], gradients(theirs, below, up))
 
 
-def test_mixed_precision_is_left_to_torch():
+def test_without_the_instruction_mixed_precision_is_left_to_torch(monkeypatch):
+    if (kernel := library()) is not None:
+        monkeypatch.setattr(kernel, "mixed", False)
     assert engine(build(seed=0, inputs=2, outputs=1, depth=1, width=8), "bf16-mixed") == "torch-lstm"
+
+
+def rounded(numbers: torch.Tensor) -> torch.Tensor:
+    return numbers.to(torch.bfloat16).to(numbers.dtype)
+
+
+class Rounded(torch.autograd.Function):
+    """A product whose factors are rounded to bfloat16, and those of its gradients too."""
+
+    @staticmethod
+    def forward(ctx, weights, read):
+        ctx.save_for_backward(weights, read)
+        return rounded(read) @ rounded(weights).mT
+
+    @staticmethod
+    def backward(ctx, up):
+        weights, read = ctx.saved_tensors
+        return rounded(up).mT @ rounded(read), rounded(up) @ rounded(weights)
+
+
+@pytest.mark.skipif(not in_bfloat16(), reason="this processor has no product of bfloat16")
+@settings(max_examples=40, deadline=None)
+@given(
+    time=st.integers(1, 9),
+    batch=st.integers(1, 35),
+    inputs=st.integers(1, 9),
+    width=st.integers(1, 19),
+    seed=st.integers(0, 1000),
+)
+def test_in_bfloat16_only_the_factors_of_products_are_rounded(time, batch, inputs, width, seed):
+    """Against the same network written down in double precision."""
+    ours, _ = pair(inputs, width, torch.float32, seed)
+    below = torch.randn(time, batch, inputs, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden, _ = ours(below)
+    assert hidden.dtype == torch.float32
+    doubled = [one.detach().double().requires_grad_() for one in (below, *ours.parameters())]
+    read, weight_ih, weight_hh, bias_ih, bias_hh = doubled
+    h = cell = torch.zeros(batch, width, dtype=torch.float64)
+    outputs = []
+    for now in read:
+        gates = Rounded.apply(torch.cat([weight_ih, weight_hh], dim=1), torch.cat([now, h], dim=1)) + bias_ih + bias_hh
+        i, f, g, o = gates.chunk(4, dim=1)
+        cell = f.sigmoid() * cell + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * cell.tanh()
+        outputs.append(h)
+    expected, up = torch.stack(outputs), torch.randn(time, batch, width)
+    # A number that lies between two of bfloat16 may be rounded the other way here.
+    torch.testing.assert_close(hidden.double(), expected, atol=4e-3, rtol=4e-3)
+    found = torch.autograd.grad(hidden, [below, *ours.parameters()], up)
+    wanted = torch.autograd.grad(expected, doubled, up.double())
+    for one, other in zip(found, wanted, strict=True):
+        assert (one - other).norm() <= 0.02 * other.norm() + 1e-3
 
 
 @needs_kernel

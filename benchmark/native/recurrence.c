@@ -2,6 +2,10 @@
 
 #include <math.h>
 #include <stdint.h>
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#include <immintrin.h>
+#define LEVELS 1
+#endif
 
 #define HELPER static inline __attribute__((always_inline))
 #define PASTE(a, b, c) a##_##b##_##c
@@ -13,13 +17,20 @@
 #define SIZES NAME(sizes_of)
 
 /* Every processor runs the widest vectors that it has; without -march the file still runs on any machine. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define LEVELS 1
+#ifdef LEVELS
+#define TARGET
+#define BYTES 64
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512vl,avx512dq,avx512bw,avx512bf16,avx2,fma")
+#define LEVEL bfloat16
+#define MIXED
+#include "recurrence_levels.h"
+#undef LEVEL
+#undef MIXED
+#pragma GCC pop_options
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512vl,avx512dq,avx2,fma")
 #define LEVEL avx512
-#define BYTES 64
-#define TARGET
 #include "recurrence_levels.h"
 #undef LEVEL
 #undef BYTES
@@ -64,6 +75,24 @@ long strata_level(void) {
 #define CALL(function, precision, level, ...) function##_##precision##_plain(__VA_ARGS__)
 #endif
 
+/* 1 on processors of Intel, whose widest vectors are computed at once; AMD's first ones with AVX-512 take two turns. */
+long strata_intel(void) {
+#ifdef LEVELS
+    return __builtin_cpu_is("intel");
+#else
+    return 0;
+#endif
+}
+
+/* 1 where this processor multiplies in bfloat16. */
+long strata_mixed(void) {
+#ifdef LEVELS
+    return strata_level() == 2 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512bf16");
+#else
+    return 0;
+#endif
+}
+
 #define ENTRIES(precision, real)                                                                                       \
     void strata_forward_##precision(long level, long time, long batch, long inputs, long width, const real *x,         \
                                     const real *weights, const real *bias, real *out, real *cells, real *kept,         \
@@ -82,3 +111,20 @@ long strata_level(void) {
 
 ENTRIES(single, float)
 ENTRIES(double, double)
+
+/* As single precision, but for weights in pairs (recurrence_mixed.h), and only where strata_mixed says so. */
+#ifdef LEVELS
+void strata_forward_mixed(long level, long time, long batch, long inputs, long width, const float *x,
+                          const int32_t *weights, const float *bias, float *out, float *cells, float *kept, long keep) {
+    (void)level;
+    forward_single_bfloat16(time, batch, inputs, width, x, weights, bias, out, cells, (void *)kept, keep);
+}
+
+void strata_backward_mixed(long level, long time, long batch, long inputs, long width, const int32_t *weights,
+                           const float *kept, const float *up, float *to_weights, float *to_bias, float *to_x,
+                           float *deltas, float *room) {
+    (void)level;
+    backward_single_bfloat16(time, batch, inputs, width, weights, (const void *)kept, up, to_weights, to_bias, to_x,
+                             (void *)deltas, (void *)room);
+}
+#endif

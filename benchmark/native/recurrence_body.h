@@ -10,6 +10,7 @@
  */
 
 #define LANES ((long)(BYTES / sizeof(REAL)))
+#define COLUMNS (BYTES == 64 ? 4 : 2) /* whose sums fit the registers beside those of four rows */
 
 typedef struct {
     long inputs, width, read, step; /* read: inputs + width; step: lanes that one step keeps */
@@ -19,58 +20,17 @@ HELPER SIZES NAME(sizes)(long inputs, long width) {
     return (SIZES){inputs, width, inputs + width, inputs + 6 * width};
 }
 
-/* out (rows) += weights (rows, columns) in (columns). Eight rows share every load of `in`, and are as many sums as hide
- * the delay of an addition. */
-HELPER void NAME(multiply)(long rows, long columns, const REAL *weights, const LANE *in, LANE *out) {
-    long row = 0;
-    for (; row + 8 <= rows; row += 8) {
-        LANE sums[8];
-        for (int r = 0; r < 8; r++) sums[r] = out[row + r];
-        const REAL *w = weights + row * columns;
-        for (long k = 0; k < columns; k++) {
-            const LANE x = in[k];
-            for (int r = 0; r < 8; r++) sums[r] += w[r * columns + k] * x;
-        }
-        for (int r = 0; r < 8; r++) out[row + r] = sums[r];
-    }
-    for (; row + 4 <= rows; row += 4) {
-        const REAL *w0 = weights + row * columns, *w1 = w0 + columns, *w2 = w1 + columns, *w3 = w2 + columns;
-        LANE a = out[row], b = out[row + 1], c = out[row + 2], d = out[row + 3];
-        for (long k = 0; k < columns; k++) {
-            const LANE x = in[k];
-            a += w0[k] * x, b += w1[k] * x, c += w2[k] * x, d += w3[k] * x;
-        }
-        out[row] = a, out[row + 1] = b, out[row + 2] = c, out[row + 3] = d;
-    }
-    for (; row < rows; row++) {
-        LANE a = out[row];
-        for (long k = 0; k < columns; k++) a += weights[row * columns + k] * in[k];
-        out[row] = a;
-    }
-}
-
-/* Features of `lanes` sequences at one time step, from rows (sequence, feature) to lanes, and back. */
-HELPER void NAME(pack)(long lanes, long features, const REAL *rows, LANE *out) {
-    for (long k = 0; k < features; k++) out[k] = (LANE){0};
-    for (long lane = 0; lane < lanes; lane++)
-        for (long k = 0; k < features; k++) ((REAL *)(out + k))[lane] = rows[lane * features + k];
-}
-
-HELPER void NAME(unpack)(long lanes, long features, const LANE *in, REAL *rows) {
-    for (long lane = 0; lane < lanes; lane++)
-        for (long k = 0; k < features; k++) rows[lane * features + k] = ((const REAL *)(in + k))[lane];
-}
-
-HELPER REAL NAME(across)(LANE lanes) {
-    REAL sum = 0;
-    for (long lane = 0; lane < LANES; lane++) sum += lanes[lane];
-    return sum;
-}
+#include "recurrence_lanes.h"
+#ifdef MIXED
+#include "recurrence_mixed.h"
+#else
+#include "recurrence_products.h"
+#endif
 
 /* x (time, batch, inputs) to out (time, batch, width) and cells (batch, width), from a state of zero.
  * weights (4 width, inputs + width) and bias (4 width) are those of input and state side by side. `kept` takes
  * (blocks, time + 1, step) lanes for the backward pass, or 2 steps where `keep` is 0. */
-TARGET static void NAME(forward)(long time, long batch, long inputs, long width, const REAL *x, const REAL *weights,
+TARGET static void NAME(forward)(long time, long batch, long inputs, long width, const REAL *x, const WEIGHT *weights,
                                  const REAL *bias, REAL *out, REAL *cells, LANE *kept, long keep) {
     const SIZES size = NAME(sizes)(inputs, width);
     for (long first = 0; first < batch; first += LANES) {
@@ -81,9 +41,9 @@ TARGET static void NAME(forward)(long time, long batch, long inputs, long width,
             next = keep ? now + size.step : kept + (t + 1) % 2 * size.step;
             LANE *gates = now + size.read, *cell = gates + 4 * width, *hidden = next + inputs;
             const LANE *before = keep ? cell - size.step : kept + (t + 1) % 2 * size.step + size.read + 4 * width;
-            NAME(pack)(lanes, inputs, x + (t * batch + first) * inputs, now);
+            NAME(pack)(lanes, inputs, x + (t * batch + first) * inputs, batch * inputs, now);
             for (long row = 0; row < 4 * width; row++) gates[row] = (LANE){0} + bias[row];
-            NAME(multiply)(4 * width, size.read, weights, now, gates);
+            NAME(multiply)(4 * width, size.read, weights, now, gates, next, size.step);
             for (long k = 0; k < width; k++) {
                 const LANE i = NAME(sigmoid)(gates[k]), f = NAME(sigmoid)(gates[width + k]);
                 const LANE g = NAME(tanh)(gates[2 * width + k]), o = NAME(sigmoid)(gates[3 * width + k]);
@@ -98,39 +58,10 @@ TARGET static void NAME(forward)(long time, long batch, long inputs, long width,
     }
 }
 
-/* Sums over time and lanes of deltas (time, rows) times what was read (time, columns), added to (rows, columns).
- * Both are first laid out so that a row or column runs through time without a gap: `by_column` is room for
- * (columns + 4, time) lanes. */
-HELPER void NAME(outer)(long time, SIZES size, const LANE *deltas, const LANE *kept, LANE *by_column, REAL *gradient) {
-    const long rows = 4 * size.width, columns = size.read;
-    LANE *by_row = by_column + columns * time;
-    for (long t = 0; t < time; t++)
-        for (long k = 0; k < columns; k++) by_column[k * time + t] = kept[t * size.step + k];
-    for (long row = 0; row < rows; row += 4) { /* rows are a multiple of 4 */
-        for (long t = 0; t < time; t++)
-            for (int r = 0; r < 4; r++) by_row[r * time + t] = deltas[t * rows + row + r];
-        for (long k = 0; k < columns; k += 2) {
-            const long other = k + 1 < columns; /* the last column is taken twice where they are odd */
-            const LANE *one = by_column + k * time, *two = one + other * time;
-            LANE first[4] = {{0}}, second[4] = {{0}};
-            for (long t = 0; t < time; t++)
-                for (int r = 0; r < 4; r++) {
-                    first[r] += by_row[r * time + t] * one[t];
-                    second[r] += by_row[r * time + t] * two[t];
-                }
-            for (int r = 0; r < 4; r++) {
-                REAL *to = gradient + (row + r) * columns + k;
-                to[0] += NAME(across)(first[r]);
-                if (other) to[1] += NAME(across)(second[r]);
-            }
-        }
-    }
-}
-
 /* From up (time, batch, width), the gradient of `out`, to those of weights (4 width, inputs + width), bias (4 width) and
  * x (time, batch, inputs), which may be NULL. `weights` is (inputs + width, 4 width) here. `deltas` is room for
  * (time, 4 width) lanes, `room` for inputs + 3 width and then (inputs + width + 4, time). */
-TARGET static void NAME(backward)(long time, long batch, long inputs, long width, const REAL *weights, const LANE *kept,
+TARGET static void NAME(backward)(long time, long batch, long inputs, long width, const WEIGHT *weights, const LANE *kept,
                                   const REAL *up, REAL *to_weights, REAL *to_bias, REAL *to_x, LANE *deltas,
                                   LANE *room) {
     const SIZES size = NAME(sizes)(inputs, width);
@@ -141,7 +72,7 @@ TARGET static void NAME(backward)(long time, long batch, long inputs, long width
         for (long t = time - 1; t >= 0; t--) {
             const LANE *gates = kept + t * size.step + size.read, *cell = gates + 4 * width, *before = cell - size.step;
             LANE *delta = deltas + t * 4 * width;
-            NAME(pack)(lanes, width, up + (t * batch + first) * width, above);
+            NAME(pack)(lanes, width, up + (t * batch + first) * width, -batch * width, above);
             for (long k = 0; k < width; k++) {
                 const LANE i = gates[k], f = gates[width + k], g = gates[2 * width + k], o = gates[3 * width + k];
                 const LANE squashed = NAME(tanh)(cell[k]), h = above[k] + to_hidden[k];
@@ -154,7 +85,8 @@ TARGET static void NAME(backward)(long time, long batch, long inputs, long width
             }
             for (long k = 0; k < size.read; k++) to_read[k] = (LANE){0};
             const long skipped = to_x ? 0 : inputs; /* the lowest layer reads data, which have no gradient */
-            NAME(multiply)(size.read - skipped, 4 * width, weights + skipped * 4 * width, delta, to_read + skipped);
+            NAME(multiply)(size.read - skipped, 4 * width, weights + skipped * NAME(row)(4 * width), delta, to_read + skipped,
+                           kept + (t - 2) * size.step + inputs, size.step - inputs);
             if (to_x) NAME(unpack)(lanes, inputs, to_read, to_x + (t * batch + first) * inputs);
         }
         NAME(outer)(time, size, deltas, kept, above + width, to_weights);
@@ -167,3 +99,5 @@ TARGET static void NAME(backward)(long time, long batch, long inputs, long width
 }
 
 #undef LANES
+#undef COLUMNS
+#undef WEIGHT
