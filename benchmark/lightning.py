@@ -24,7 +24,7 @@ from benchmark.lstm import StackedLSTM, build
 from benchmark.scoring import evaluate, losses_by_sequence
 from benchmark.sizing import network_shape
 from benchmark.spec import RunResult, RunSpec
-from benchmark.splits import Splits
+from benchmark.splits import Splits, splits_for
 from benchmark.state import TrainingState, optimizer_for, restore
 from tasks.task import SplitName, Task
 
@@ -64,9 +64,8 @@ class StackedLSTMModule(pl.LightningModule):
         self.automatic_optimization = False
         self.task, self.members = task, list[Member]()
         self.real_numbers = torch.float64 if specs[0].precision == "64-true" else torch.float32
-        given: dict[tuple[object, ...], Splits] = {}
         for spec in specs:
-            splits = given.setdefault((spec.seeds.data, spec.fold, spec.reads_test), Splits(task, spec))
+            splits = splits_for(task, spec)
             shape = {"depth": spec.depth, "width": spec.width, "variant": spec.variant, **network_shape(task)}
             network = build(seed=spec.seeds.initialisation, **shape)
             self.members.append(Member(spec, splits, network, (checkpoints or {}).get(spec.key)))
@@ -136,7 +135,7 @@ class StackedLSTMModule(pl.LightningModule):
         )
         if spec.reads_test and state.finished:
             result.trivial_loss, result.best_loss = splits.trivial_loss("test"), splits.best_loss("test")
-            result.baselines = dict(self.task.baselines(splits["train"], splits["test"]))
+            result.baselines = dict(splits.baselines())
         if result.status != "done":
             return result
         member.network.load_state_dict(state.best_weights)
