@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from benchmark.company import POPULATION
 from tasks import registry
@@ -36,6 +36,8 @@ class Cell:
     chunk: int | None = None
     threads: int = 1
     """Of torch; contenders that people write leave it alone."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    """Of Strata's arithmetic."""
     company: int = POPULATION
     """Trainings that Strata steps side by side, as a sweep does: the others know no such thing."""
 
@@ -69,4 +71,5 @@ class Cell:
             seeds=Seeds(replicate=self.seed, **seeds),
             steps=self.steps,
             validate_every=self.validate_every,
+            precision=self.precision,
         )

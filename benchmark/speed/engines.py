@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from benchmark.at_once import WIDEST
 from benchmark.company import POPULATION
 
 DEPTH, TIME, BATCH = 2, 50, 32
+MIXED = " bfloat16"
 CALLS = 10
 """Forward and backward passes of one timing."""
 
@@ -35,8 +37,8 @@ def engines(widths: Sequence[int], repeats: int, say: Callable[[str], None]) -> 
                 seconds: dict[str, list[float]] = {name: [] for name in asked(device, width)}
                 for repeat in range(repeats + 1):
                     for name in seconds:
-                        os.environ["STRATA_ENGINE"] = name
-                        took = _timed(run, device) / replicas
+                        os.environ["STRATA_ENGINE"] = name.removesuffix(MIXED)
+                        took = _timed(partial(run, name.endswith(MIXED)), device) / replicas
                         if repeat:  # a first round warms
                             seconds[name].append(took)
                 rows.append({"width": width, "replicas": replicas, "seconds": seconds})
@@ -50,12 +52,14 @@ def engines(widths: Sequence[int], repeats: int, say: Callable[[str], None]) -> 
 def asked(device: str, width: int) -> list[str]:
     """Engines that can compute such a layer here."""
     from benchmark.recurrence import engines as here
+    from benchmark.recurrence import in_bfloat16
 
     fit = {"native": device == "cpu", "triton": device == "cuda" and width <= WIDEST}
-    return [name for name in here() if fit.get(name, True)]
+    names = [name for name in here() if fit.get(name, True)]
+    return names + [f"{name}{MIXED}" for name in ("torch", "native") if device == "cpu" and in_bfloat16()]
 
 
-def _pass(replicas: int, width: int, device: str) -> Callable[[], None]:
+def _pass(replicas: int, width: int, device: str) -> Callable[[bool], None]:
     import torch
 
     from benchmark.lstm import build
@@ -64,9 +68,11 @@ def _pass(replicas: int, width: int, device: str) -> Callable[[], None]:
     nets = [build(seed=seed, inputs=8, outputs=1, depth=DEPTH, width=width).to(device) for seed in range(replicas)]
     stacked, inputs = StackedNetworks(nets), torch.randn(replicas * BATCH, TIME, 8, device=device)
 
-    def run() -> None:
+    def run(mixed: bool) -> None:
         values = stacked.values.detach().requires_grad_()
-        torch.autograd.grad(stacked.forward(values, inputs).square().mean(), values)
+        with torch.autocast(device, torch.bfloat16, enabled=mixed):
+            outputs = stacked.forward(values, inputs)
+        torch.autograd.grad(outputs.float().square().mean(), values)
 
     return run
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime
+import os
+import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from benchmark import environment
 from benchmark.company import POPULATION
-from benchmark.recurrence import library
+from benchmark.recurrence import in_bfloat16, library
 from benchmark.speed import whole
 from benchmark.speed.cell import Cell
 from benchmark.speed.contenders import BARE, PLAIN, STRATA, Contender, running
@@ -38,7 +41,7 @@ class Plan:
     repeats: int = 5
     depths: Sequence[int] = DEPTHS
     widths: Sequence[int] = WIDTHS
-    steps: int = 500
+    steps: int = 300
     varied: Sequence[Mapping[str, int]] = VARIED
     engines: Sequence[int] = (8, 16, 24, 32, 48, 64, 96, 128)
     """Widths at which engines are compared."""
@@ -57,6 +60,7 @@ def measure(plan: Plan, say: Say) -> dict[str, Any]:
     }
     grid = [Cell(depth, width, steps=plan.steps) for depth in plan.depths for width in plan.widths]
     found["cells"], found["megabytes"] = _in_turns(CONTENDERS, grid, plan.repeats, say)
+    found["workers"] = _workers(plan, say)
     found["levers"] = _levers(plan, say)
     found["growth"] = _growth(plan, say)
     found["engines"] = engines(plan.engines, plan.repeats, say)
@@ -104,14 +108,17 @@ def _words(cell: Cell) -> str:
         + (f", chunks of {cell.chunk}" if cell.chunk else "")
         + (f", {cell.threads} threads" * (cell.threads > 1))
         + (", one by one" * (cell.company == 1))
+        + (", bfloat16" * (cell.precision == "bf16-mixed"))
     )
 
 
 def _levers(plan: Plan, say: Say) -> dict[str, list[float]]:
-    """Seconds of the usual training with all that Strata does, and with one thing less at a time."""
-    less: list[dict[str, int]] = [{}, {"company": 1}, {"chunk": 1}, {"threads": 2}]
-    rows, _ = _in_turns(LEVERS, [_usual(plan, **one) for one in less], plan.repeats, say)
-    everything, alone, chunks, threads = (row["seconds"] for row in rows)
+    """Seconds of the usual training as Strata makes it, and with one thing otherwise at a time."""
+    other: list[dict[str, Any]] = [{}, {"company": 1}, {"chunk": 1}, {"threads": 2}]
+    if mixed := in_bfloat16():
+        other.append({"precision": "bf16-mixed"})
+    rows, _ = _in_turns(LEVERS, [_usual(plan, **one) for one in other], plan.repeats, say)
+    everything, alone, chunks, threads = (row["seconds"] for row in rows[:4])
     return {
         "everything": everything[STRATA],
         f"one training after another in place of {POPULATION} side by side": alone[STRATA],
@@ -119,7 +126,26 @@ def _levers(plan: Plan, say: Say) -> dict[str, list[float]]:
         "both": alone[TORCH],
         "every step a Lightning step": chunks[STRATA],
         "two threads in place of one": threads[STRATA],
-    }
+    } | ({"products in bfloat16": rows[4]["seconds"][STRATA]} if mixed else {})
+
+
+def _workers(plan: Plan, say: Say) -> list[dict[str, Any]]:
+    """Seconds of one training by one worker and by one for each core, all at work at the same time: their rate is what
+    counts, so that of two workers each takes twice these seconds.
+    """
+    cores = os.cpu_count() or 1
+    rows: list[dict[str, Any]] = [{"workers": count, "seconds": []} for count in sorted({1, cores})]
+    with ExitStack() as stack, ThreadPoolExecutor(cores) as threads:
+        asked = [stack.enter_context(running(Contender(STRATA, "strata"))) for _ in range(cores)]
+        for ask in asked:
+            ask(Cell(1, 8, steps=20))
+        for repeat in range(plan.repeats):
+            for row in rows:
+                say(f"repeat {repeat + 1} of {plan.repeats}: {row['workers']} at work")
+                began = time.perf_counter()
+                list(threads.map(lambda ask: ask(_usual(plan)), asked[: row["workers"]]))
+                row["seconds"].append((time.perf_counter() - began) / (row["workers"] * USUAL.company))
+    return rows
 
 
 def _growth(plan: Plan, say: Say) -> list[dict[str, Any]]:
@@ -131,13 +157,20 @@ def _growth(plan: Plan, say: Say) -> list[dict[str, Any]]:
 
 def _whole(plan: Plan, say: Say) -> list[dict[str, Any]]:
     """The small study from the command to its end; Strata with one worker and with two."""
-    ways = [(PLAIN, "plain", 1), (BARE, "bare", 1), (STRATA, "strata", 1), (STRATA, "strata", 2)]
+    ways: list[tuple[str, str, int, Sequence[str]]] = [
+        (PLAIN, "plain", 1, ()),
+        (BARE, "bare", 1, ()),
+        (STRATA, "strata", 1, ()),
+        (STRATA, "strata", 2, ()),
+    ]
+    if in_bfloat16():
+        ways.append((f"{STRATA}, bfloat16 and halving", "strata", 2, whole.FASTER))
     rows: list[dict[str, Any]] = [
-        {"name": name, "workers": workers, "seconds": [], "trainings": 0} for name, _, workers in ways
+        {"name": name, "workers": workers, "seconds": [], "trainings": 0} for name, _, workers, _ in ways
     ]
     for repeat in range(plan.repeats):
-        for row, (name, way, workers) in zip(rows, ways, strict=True):
+        for row, (name, way, workers, changes) in zip(rows, ways, strict=True):
             say(f"whole study, repeat {repeat + 1}: {name}, {workers} worker{'s' * (workers > 1)}")
-            took, row["trainings"] = whole.seconds(way, workers)
+            took, row["trainings"] = whole.seconds(way, workers, changes)
             row["seconds"].append(took)
     return rows

@@ -15,6 +15,7 @@ def markdown(found: Mapping[str, Any]) -> str:
     """Every table of the record, with a heading and the machine."""
     parts = [_machine(found), _cells(found), _whole(found["whole"]) if "whole" in found else ""]
     parts += [_engines(found["engines"])] if "engines" in found else []
+    parts += [_workers(found["workers"])] if "workers" in found else []
     parts += [_levers(found["levers"]), _growth(found["growth"]), _profile(found["profile"])]
     return "\n\n".join(filter(None, parts))
 
@@ -94,7 +95,14 @@ def _levers(levers: Mapping[str, Sequence[float]]) -> str:
         [name, f"{median(seconds):.2f}", f"{median(seconds) / everything:.2f} x"] for name, seconds in levers.items()
     ]
     heads = ["depth 2, width 24", "seconds", "time against everything"]
-    return f"**One thing less at a time.**\n\n{_table(heads, body)}"
+    return f"**One thing otherwise at a time.**\n\n{_table(heads, body)}"
+
+
+def _workers(rows: Sequence[Mapping[str, Any]]) -> str:
+    rates = [HOUR / median(row["seconds"]) for row in rows]
+    body = [[row["workers"], f"{rate:,.0f}", f"{rate / rates[0]:.2f} x"] for row, rate in zip(rows, rates, strict=True)]
+    said = "**Workers at the same time**, each training depth 2, width 24."
+    return f"{said}\n\n{_table(['workers', 'trainings an hour', 'against one'], body)}"
 
 
 def _growth(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,12 @@ from benchmark.errors import UserError
 from benchmark.speed.cell import TASK, VALIDATIONS, Cell, dials
 
 CELLS = "cells.json"
-STEPS, TIME, BUDGETS, DEPTHS, POINTS, SEEDS = 200, 50, (3_000,), (1, 2, 4), 3, 3
+STEPS, TIME, BUDGETS, DEPTHS, POINTS, SEEDS = 400, 50, (3_000,), (1, 2, 4), 5, 5
 """Of the study; its smoke purpose claims nothing, and takes one tuning point and one seed to choose again."""
+
+
+FASTER = ("training.precision=bf16-mixed", "tuning.rungs=[0.25]")
+"""What a person may ask for besides: products in bfloat16, and halving among tuning points."""
 
 
 def study() -> dict[str, Any]:
@@ -59,13 +64,16 @@ def written(file: Path) -> list[Cell]:
     return [Cell(**record) for record in json.loads(file.read_text())]
 
 
-def seconds(way: str, workers: int = 1) -> tuple[float, int]:
-    """Seconds on the clock of the whole study in a process of its own, and how many trainings it made."""
+def seconds(way: str, workers: int = 1, changes: Sequence[str] = ()) -> tuple[float, int]:
+    """Seconds on the clock of the whole study in a process of its own, and how many trainings it made. `changes` are
+    what `strata sweep --set` is given.
+    """
     with tempfile.TemporaryDirectory(prefix="strata-speed-") as name:
         folder = Path(name)
         if way == "strata":
             (folder / "speed.yaml").write_text(yaml.safe_dump(study()))
             words = ["benchmark", "sweep", "speed.yaml", "--workers", str(workers), "--quiet"]
+            words += [word for change in changes for word in ("--set", change)]
         else:
             (folder / CELLS).write_text(json.dumps([vars(cell) for cell in cells()]))
             words = [f"benchmark.speed.{way}", str(folder)]
