@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from benchmark.kernel import described
+
 _HERE = Path(__file__).resolve().parent
 _PACKAGES = ("torch", "pytorch-lightning", "mlflow", "optuna", "numpy", "scipy", "pandas", "arch")
 
@@ -22,6 +24,7 @@ def describe() -> dict[str, Any]:
         "machine": platform.machine(),
         "processor": _processor(),
         "cores": os.cpu_count(),
+        "kernel": described(),
         "packages": {name: v for name in _PACKAGES if (v := _version(name)) is not None},
         **({"commit": commit, "dirty": dirty} if commit else {}),
     }

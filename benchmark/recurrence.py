@@ -1,7 +1,6 @@
 """The recurrence of an LSTM layer on a CPU in our own kernel, several times as fast as the library's at small widths.
 
-`native/recurrence.c` is built with the package where there is a C compiler, and loaded here when it is first needed.
-Where it is missing, `LSTMLayer` is torch's own layer and nothing else changes: the kernel is an engine, not an
+Where the kernel is missing, `LSTMLayer` is torch's own layer and nothing else changes: the kernel is an engine, not an
 identity of a run, and each result says which engine made it. Where torch's own kernels have the widest vectors they are
 the faster ones from some width on, and are taken there. STRATA_ENGINE=torch asks for torch's at every width, and
 STRATA_ENGINE=native for ours.
@@ -9,20 +8,16 @@ STRATA_ENGINE=native for ours.
 
 from __future__ import annotations
 
-import ctypes
 import os
-from functools import cache
-from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-LEVELS = {0: ("plain", 16), 1: ("avx2", 32), 2: ("avx512", 64)}
-"""What the library calls the widest vectors of this processor, and their bytes."""
+from benchmark.kernel import Library, library
+
 PRECISIONS = {torch.float32: "single", torch.float64: "double"}
 WIDEST = {("avx512", True, kind): 28 for kind in ("single", "double", "mixed")} | {("avx512", False, "mixed"): 128}
 """Most cells at which our kernel is taken, by its vectors, whether the processor is Intel's, and precision; at any
@@ -33,49 +28,6 @@ MIXED = "mixed"
 TORCH = "torch-lstm"
 AT_ONCE = ("batched", "triton")
 """Engines that compute the layers of all replicas together, on a GPU or for a test; `benchmark.at_once`."""
-
-
-class Library:
-    """The built kernel and the vectors it uses on this machine."""
-
-    def __init__(self, path: Path) -> None:
-        self._functions = ctypes.CDLL(str(path))
-        self._functions.strata_level.restype = ctypes.c_long
-        self.level = self._functions.strata_level()
-        self.name, self.bytes = LEVELS[self.level]
-        self.mixed, self.intel = (bool(getattr(self._functions, f"strata_{name}")()) for name in ("mixed", "intel"))
-
-    def lanes(self, kind: torch.dtype) -> int:
-        """Sequences that are read side by side."""
-        return self.bytes // kind.itemsize
-
-    def call(self, function: str, precision: str, *arguments: Tensor | int | None) -> None:
-        """Sizes are passed as C longs, tensors, which must be contiguous, as addresses."""
-        getattr(self._functions, f"strata_{function}_{precision}")(
-            ctypes.c_long(self.level),
-            *(
-                ctypes.c_void_p(given.data_ptr())
-                if isinstance(given, Tensor)
-                else (ctypes.c_void_p(None) if given is None else ctypes.c_long(given))
-                for given in arguments
-            ),
-        )
-
-
-@cache
-def library() -> Library | None:
-    """The kernel, or None where it was not built."""
-    for suffix in EXTENSION_SUFFIXES:
-        path = Path(__file__).with_name(f"_recurrence{suffix}")
-        if path.exists():
-            return Library(path)
-    return None
-
-
-def in_bfloat16() -> bool:
-    """Whether our kernel multiplies in bfloat16 on this processor."""
-    kernel = library()
-    return kernel is not None and kernel.mixed
 
 
 def engines() -> list[str]:

@@ -240,7 +240,7 @@ def why_not_bits(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     """'' where machine type and versions are the same, else the first thing that differs."""
     machines = [there, *there.get("parts", [])]
     for machine in machines:
-        for what in ("machine", "processor", "system", "python"):
+        for what in ("machine", "processor", "kernel", "system", "python"):
             if not machine.get(what) or machine.get(what) != here.get(what):
                 return f"{what} {machine.get(what, 'unknown')} there, {here.get(what, 'unknown')} here"
         for package in NUMERIC:

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from benchmark.kernel import LEVELS, in_bfloat16, library
 from benchmark.lstm import build
-from benchmark.recurrence import LEVELS, WIDEST, LSTMLayer, engine, in_bfloat16, library
+from benchmark.recurrence import WIDEST, LSTMLayer, engine
 from benchmark.spec import Variant
 
 needs_kernel = pytest.mark.skipif(library() is None, reason="no C compiler was there when the package was installed")
@@ -102,7 +103,8 @@ def test_a_stack_through_the_kernel_is_the_stack_of_torch(variant, monkeypatch):
 def test_without_the_kernel_torch_trains():
     """As where no compiler was there: the library is not found, and the layer is torch's own."""
     code = (
-        "import torch, benchmark.recurrence as r; from benchmark.lstm import build; r.EXTENSION_SUFFIXES[:] = []\n"
+        "import benchmark.kernel as k; k.EXTENSION_SUFFIXES[:] = []\n"
+        "import torch, benchmark.recurrence as r; from benchmark.lstm import build\n"
         "n = build(seed=0, inputs=2, outputs=1, depth=2, width=8); n(torch.zeros(3, 4, 2)).sum().backward()\n"
         "print(r.engine(n, '32-true'))"
     )

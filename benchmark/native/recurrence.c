@@ -54,6 +54,9 @@
 #undef LEVEL
 #undef BYTES
 
+/* Raised whenever equal inputs give other bits than before: who repeats a study is not promised the same ones then. */
+int strata_version(void) { return 2; }
+
 /* 2: AVX-512, 1: AVX2, 0: whatever the compiler takes for granted. */
 long strata_level(void) {
 #ifdef LEVELS
@@ -76,7 +79,7 @@ long strata_level(void) {
 #endif
 
 /* 1 on processors of Intel, whose widest vectors are computed at once; AMD's first ones with AVX-512 take two turns. */
-long strata_intel(void) {
+int strata_intel(void) {
 #ifdef LEVELS
     return __builtin_cpu_is("intel");
 #else
@@ -85,7 +88,7 @@ long strata_intel(void) {
 }
 
 /* 1 where this processor multiplies in bfloat16. */
-long strata_mixed(void) {
+int strata_mixed(void) {
 #ifdef LEVELS
     return strata_level() == 2 && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512bf16");
 #else

@@ -51,8 +51,8 @@ def engines(widths: Sequence[int], repeats: int, say: Callable[[str], None]) -> 
 
 def asked(device: str, width: int) -> list[str]:
     """Engines that can compute such a layer here."""
+    from benchmark.kernel import in_bfloat16
     from benchmark.recurrence import engines as here
-    from benchmark.recurrence import in_bfloat16
 
     fit = {"native": device == "cpu", "triton": device == "cuda" and width <= WIDEST}
     names = [name for name in here() if fit.get(name, True)]

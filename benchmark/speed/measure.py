@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmark import environment
 from benchmark.company import POPULATION
-from benchmark.recurrence import in_bfloat16, library
+from benchmark.kernel import in_bfloat16
 from benchmark.speed import whole
 from benchmark.speed.cell import Cell
 from benchmark.speed.contenders import BARE, PLAIN, STRATA, Contender, running
@@ -50,10 +50,9 @@ class Plan:
 
 def measure(plan: Plan, say: Say) -> dict[str, Any]:
     """The record that `table` reads: plain JSON types, every time in seconds, lists in the order of the repeats."""
-    kernel = library()
     found: dict[str, Any] = {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "machine": environment.describe() | {"kernel": kernel.name if kernel else "torch"},
+        "machine": environment.describe(),
         "repeats": plan.repeats,
         "steps": plan.steps,
         "company": POPULATION,

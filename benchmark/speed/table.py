@@ -25,7 +25,7 @@ def _machine(found: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {machine['packages'][name]}" for name in ("torch", "pytorch-lightning", "mlflow"))
     return (
         f"Measured on {found['date']}: {machine['processor']}, {machine['cores']} cores, Python {machine['python']}, "
-        f"{versions}; our kernel with {machine['kernel']} vectors. Medians of {found['repeats']} repeats, in turns, "
+        f"{versions}; our kernel {machine['kernel']}. Medians of {found['repeats']} repeats, in turns, "
         f"one process each."
     )
 
