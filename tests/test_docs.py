@@ -80,6 +80,12 @@ NOT_RUN = {
         "--set",
         "tuning.rungs=[0.25]",
     ): "minutes; tests/test_halving.py sweeps a tiny study with rungs",
+    (
+        "sweep",
+        "laptop",
+        "--set",
+        "training.precision=bf16-mixed",
+    ): "minutes; tests/test_bfloat16.py trains a few with and without",
     ("sweep", "speech"): "hours; a tiny study of every family is among the proofs of tests/test_families.py",
     ("sweep", "phase"): "hours",
     ("sweep", "my.yaml"): "a name that stands for yours",
