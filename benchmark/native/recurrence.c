@@ -1,4 +1,4 @@
-/* The recurrence of an LSTM layer on a processor; benchmark/native/recurrence.py calls it. See recurrence_body.h. */
+/* The recurrence of an LSTM layer on a processor; benchmark/kernel.py loads it. See recurrence_body.h. */
 
 #include <math.h>
 #include <stdint.h>
